@@ -1,0 +1,20 @@
+"""The closed set of whole-graph transforms that a rule file may name.
+
+An action looks at a Context and yields Proposals; it never changes anything.  A rule file is data: it can name one
+of these and give it parameters, and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+from onnxfix.actions.context import Context
+from onnxfix.model.edit import Proposal
+
+Action = Callable[..., Iterable[Proposal]]
+
+ACTIONS: Mapping[str, Action] = {}
+
+PARAMETERS: Mapping[str, frozenset[str]] = {}
+
+__all__ = ["ACTIONS", "Action", "Context", "PARAMETERS"]

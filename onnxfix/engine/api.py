@@ -1,0 +1,54 @@
+"""One call: an ONNX file in, the verdict of a real TensorRT library out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from onnxfix import sandbox
+from onnxfix.engine.backend import choose, gpu_present
+from onnxfix.engine.profile import Sizes
+from onnxfix.engine.records import EngineError, EngineResult
+from onnxfix.errors import OnnxfixError
+
+
+def build(
+    path: Path,
+    flavour: str | None = None,
+    compute_capability: str | None = None,
+    timeout: float = 300.0,
+    *,
+    sizes: Sizes | None = None,
+    plan: Path | None = None,
+    strongly_typed: bool = False,
+) -> EngineResult:
+    """Parse and build `path` in the sandbox, with `flavour` ("tensorrt" or "tensorrt_rtx") or the best installed.
+
+    `compute_capability` is "8.9" or the like; the default is the GPU of this machine, or 8.9 where none is.
+    `timeout` is in seconds. `sizes` maps a dimension name or "input[axis]" to (min, opt, max). `plan` is a file
+    to write the engine to. A model that kills or hangs the library has the outcome "crashed" or "timeout".
+    Raises OnnxfixError when the library is not installed or cannot build for that compute capability.
+    """
+    library = choose(flavour)
+    if not path.is_file():
+        raise OnnxfixError("no such file", where=str(path))
+    failed = EngineResult("build_failed", library, compute_capability or "", gpu_present())
+    try:
+        result = sandbox.default().call(
+            "onnxfix.engine.builder:build_file",
+            str(path),
+            library,
+            compute_capability,
+            sizes,
+            str(plan) if plan else None,
+            strongly_typed,
+            timeout=timeout,
+        )
+    except sandbox.SandboxCrash as crash:
+        error = EngineError("CRASH", f"{library.title} crashed on this model ({crash.signal})", stage="build")
+        return replace(failed, outcome="crashed", errors=(error,), signal=crash.signal)
+    except sandbox.SandboxTimeout:
+        error = EngineError("TIMEOUT", f"{library.title} took longer than {timeout:g} s", stage="build")
+        return replace(failed, outcome="timeout", errors=(error,), seconds=timeout)
+    assert isinstance(result, EngineResult)
+    return result

@@ -1,0 +1,78 @@
+"""What a build says, as plain data that travels out of the sandbox."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+BuildOutcome = Literal["built", "parse_failed", "build_failed", "crashed", "timeout"]
+
+
+@dataclass(frozen=True, slots=True)
+class Flavour:
+    """An installed library: `name` is its Python module ("tensorrt" or "tensorrt_rtx"), `version` as in "1.7.1.116".
+
+    `version` is "" when the module is there without package metadata.
+    """
+
+    name: str
+    version: str
+
+    @property
+    def title(self) -> str:
+        """The name people use, with the version: "TensorRT-RTX 1.7.1.116"."""
+        return f"{'TensorRT-RTX' if self.name == 'tensorrt_rtx' else 'TensorRT'} {self.version}".rstrip()
+
+
+@dataclass(frozen=True, slots=True)
+class EngineError:
+    """One refusal. `code` is the parser's ErrorCode by name, "BUILDER", "NO_OUTPUT" or "NO_BUILDER".
+
+    `message` is the library's own text, except where that says nothing. `node` and `op_type` are "" and `index`
+    (the node's place in the main graph) is -1 when the library does not tell.
+    """
+
+    code: str
+    message: str
+    node: str = ""
+    op_type: str = ""
+    stage: Literal["parse", "build"] = "parse"
+    index: int = -1
+
+
+@dataclass(frozen=True, slots=True)
+class InputRange:
+    """One input of the optimization profile: smallest, best and largest shape.
+
+    For a shape input (`values` true) the three are values, not shapes: the engine reads a shape out of them.
+    """
+
+    name: str
+    smallest: tuple[int, ...]
+    best: tuple[int, ...]
+    largest: tuple[int, ...]
+    values: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class EngineResult:
+    """One build. `compute_capability` is "8.9" or the like, "" for the GPU of this machine.
+
+    `gpu` says whether the machine has a GPU. `plan_bytes` is the size of the plan in bytes, 0 when there is none.
+    `profile` has every input that is dynamic or a shape input. `seconds` is the time from parser to plan.
+    """
+
+    outcome: BuildOutcome
+    flavour: Flavour
+    compute_capability: str = ""
+    gpu: bool = False
+    errors: tuple[EngineError, ...] = ()
+    plan_bytes: int = 0
+    profile: tuple[InputRange, ...] = ()
+    seconds: float = 0.0
+    signal: str = ""
+
+    @property
+    def built(self) -> bool:
+        """Whether there is a plan."""
+        return self.outcome == "built"

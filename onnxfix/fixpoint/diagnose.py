@@ -1,0 +1,96 @@
+"""What the rules find in a model: one walk over the nodes, looking only at rules whose root operator fits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from onnxfix.actions import ACTIONS, Context
+from onnxfix.model.edit import Proposal
+from onnxfix.model.scope import Scope
+from onnxfix.records import Applicability, Diagnostic, Level
+from onnxfix.rewrite.match import Match, match
+from onnxfix.rewrite.replace import replacement
+from onnxfix.rewrite.rule import Rewrite, Rule
+
+Index = dict[tuple[str, str], list[tuple[Rule, Rewrite]]]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A proposal and the rule that made it."""
+
+    rule: Rule
+    proposal: Proposal
+
+    @property
+    def level(self) -> Level:
+        """How bad it is."""
+        return self.proposal.level or self.rule.level
+
+    @property
+    def applicability(self) -> Applicability | None:
+        """Whether the fix may run; None when there is none."""
+        if not self.proposal.edits:
+            return None
+        return self.proposal.applicability or self.rule.applicability
+
+    def diagnostic(self) -> Diagnostic:
+        """The finding as a record."""
+        node = self.proposal.subject
+        name = "" if node is None else node.name or next(iter(node.output), "")
+        return Diagnostic(
+            code=self.rule.code,
+            rule=self.rule.name,
+            level=self.level,
+            message=self.proposal.message,
+            scope=self.proposal.scope.label,
+            node=name,
+            op_type="" if node is None else node.op_type,
+            value=self.proposal.value,
+            fix=self.applicability,
+        )
+
+
+def diagnose(context: Context, rules: Sequence[Rule]) -> list[Finding]:
+    """The findings of all rules that apply to the context's target, in the order of the rules."""
+    wanted = [rule for rule in rules if rule.step is None and _for_target(rule, context)]
+    rank = {rule.code: number for number, rule in enumerate(wanted)}
+    findings = list(_rewrites(context, _index(wanted)))
+    for rule in wanted:
+        if rule.action:
+            proposals = ACTIONS[rule.action](context, **rule.parameters)
+            findings += [Finding(rule, p) for p in proposals if _in_range(rule, p.scope)]
+    return sorted(findings, key=lambda finding: rank[finding.rule.code])
+
+
+def _for_target(rule: Rule, context: Context) -> bool:
+    if rule.target is None:
+        return True
+    return context.target is not None and rule.target.covers(context.target.track, context.target.release)
+
+
+def _in_range(rule: Rule, scope: Scope) -> bool:
+    return rule.opset[0] <= scope.opset <= rule.opset[1]
+
+
+def _index(rules: Iterable[Rule]) -> Index:
+    index: Index = {}
+    for rule in rules:
+        for rewrite in rule.rewrites:
+            index.setdefault((rewrite.root.domain, rewrite.root.op_type), []).append((rule, rewrite))
+    return index
+
+
+def _rewrites(context: Context, index: Index) -> Iterator[Finding]:
+    for scope in context.scopes:
+        for number, node in enumerate(scope.nodes):
+            found: set[str] = set()
+            for rule, rewrite in index.get(("" if node.domain == "ai.onnx" else node.domain, node.op_type), ()):
+                if rule.code in found or not _in_range(rule, scope):
+                    continue
+                result = match(scope, rewrite, number)
+                if isinstance(result, Match):
+                    found.add(rule.code)
+                    edit = replacement(scope, rewrite, result, context.names)
+                    yield Finding(rule, Proposal(rule.summary, scope, number, edits=(edit,)))

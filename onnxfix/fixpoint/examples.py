@@ -1,0 +1,87 @@
+"""The examples of a rule, run: the rule does what its author wrote, and more is asserted than was written.
+
+The repaired model must be as written in `after`, the rule must be silent on it, a second run must change nothing,
+the ONNX checker must accept it, and its outputs must equal those of the model before on seeded inputs.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import onnx
+
+from onnxfix.fixpoint.canonical import canonical
+from onnxfix.fixpoint.options import Options
+from onnxfix.fixpoint.rounds import Outcome, look, repair_model
+from onnxfix.model import Model, load, save
+from onnxfix.records import Check
+from onnxfix.rewrite.pattern import PatternError
+from onnxfix.rewrite.rule import Example, Rule
+from onnxfix.rewrite.rulefile import example_model
+from onnxfix.targets import resolve
+from onnxfix.targets.records import Target
+
+
+def problems(rule: Rule, example: Example, rules: Sequence[Rule]) -> Iterator[str]:
+    """What is wrong with one example; nothing when it holds.  `rules` are all rules (a conversion needs its steps)."""
+    try:
+        before = load(example_model(example.before))
+        after = None if example.after is None else example_model(example.after)
+    except PatternError as error:
+        yield f"the text is no model: {error}"
+        return
+    options = _options(rule, example)
+    outcome = repair_model(before, rules, options)
+    if after is None:
+        fired = [entry for entry in outcome.journal if entry.code == rule.code]
+        cured = [finding for finding in outcome.remaining if finding.rule.code == rule.code]
+        if fired or any(finding.proposal.edits for finding in cured):
+            yield "the rule should be silent and is not"
+        return
+    if canonical(outcome.model.proto) != canonical(after):
+        text = onnx.printer.to_text(outcome.model.proto)
+        yield f"the result is not the model of `after`, but:\n{text}"
+    yield from _properties(rule, before, outcome, rules, options)
+
+
+def _options(rule: Rule, example: Example) -> Options:
+    convert = rule.step[1] if rule.step else example.opset
+    select = () if rule.step else (rule.code,)
+    return Options(target=_a_target(rule), opset=convert, select=select, unsafe_fixes=True)
+
+
+def _a_target(rule: Rule) -> Target | None:
+    """Some target that the rule is for."""
+    if rule.target is None:
+        return None
+    if rule.target.track == "rtx":
+        return resolve("rtx")
+    return resolve(
+        next(name for name in ("trt", "trt8.6", "trt7.0") if rule.target.covers("trt", resolve(name).release))
+    )
+
+
+def _properties(rule: Rule, before: Model, outcome: Outcome, rules: Sequence[Rule], options: Options) -> Iterator[str]:
+    if outcome.complaint:
+        yield f"the ONNX checker refuses the result: {outcome.complaint}"
+    _, findings = look(outcome.model, rules, options)
+    if any(finding.rule.code == rule.code for finding in findings):
+        yield "the rule is not silent on its own result"
+    again = repair_model(outcome.model, rules, options)
+    if again.journal:
+        yield "a second run changes the result again"
+    numbers = _compare(before, outcome.model)
+    if numbers.outcome != "passed":
+        yield f"the outputs are not proven equal: {numbers.reason}"
+
+
+def _compare(before: Model, after: Model) -> Check:
+    from onnxfix.verify.numeric import verify_numeric
+
+    with tempfile.TemporaryDirectory(prefix="onnxfix-") as folder:
+        original, candidate = Path(folder, "before.onnx"), Path(folder, "after.onnx")
+        save(before, original)
+        save(after, candidate)
+        return verify_numeric(load(original), candidate)

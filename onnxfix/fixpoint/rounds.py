@@ -1,0 +1,110 @@
+"""The fixpoint: diagnose, plan, apply, until nothing is left to do."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from onnxfix.actions import Context
+from onnxfix.errors import NotConverged
+from onnxfix.fixpoint.diagnose import Finding, diagnose
+from onnxfix.fixpoint.options import Options
+from onnxfix.fixpoint.plan import Plan, make_plan
+from onnxfix.model.edit import apply_edits
+from onnxfix.model.inference import typed_scopes
+from onnxfix.model.model import Model
+from onnxfix.model.names import Names
+from onnxfix.model.text import node_text
+from onnxfix.records import AppliedFix
+from onnxfix.rewrite.rule import Rule
+
+MAX_ROUNDS = 40
+
+
+@dataclass
+class Outcome:
+    """The repaired model, the journal, and what the last look at it found.
+
+    `complaint` is what the ONNX checker says of the result, "" when it is valid.
+    """
+
+    model: Model
+    journal: list[AppliedFix] = field(default_factory=list)
+    remaining: list[Finding] = field(default_factory=list)
+    withheld: list[tuple[Finding, str]] = field(default_factory=list)
+    complaint: str = ""
+
+
+def look(model: Model, rules: Sequence[Rule], options: Options) -> tuple[Context, list[Finding]]:
+    """One look at a model: its context and the findings of the wanted rules."""
+    scopes, complaint = typed_scopes(model)
+    context = Context(
+        model=model,
+        scopes=scopes,
+        names=Names(scopes),
+        complaint=complaint,
+        target=options.target,
+        steps=[rule for rule in rules if rule.step],
+        interface_changes=options.interface_changes,
+    )
+    return context, diagnose(context, [rule for rule in rules if options.wants(rule)])
+
+
+def repair_model(model: Model, rules: Sequence[Rule], options: Options) -> Outcome:
+    """Apply fixes round by round until none is left.
+
+    Raises NotConverged, naming the rules, when a state comes back or the rounds run out.
+    """
+    journal: list[AppliedFix] = []
+    seen = {_fingerprint(model)}
+    for number in range(1, MAX_ROUNDS + 1):
+        context, findings = look(model, rules, options)
+        plan = make_plan(findings, options)
+        if not plan.chosen:
+            withheld = {id(finding) for finding, _ in plan.withheld}
+            remaining = [finding for finding in findings if id(finding) not in withheld]
+            return Outcome(model, journal, remaining, list(plan.withheld), context.complaint)
+        model = apply_edits(model, [edit for finding in plan.chosen for edit in finding.proposal.edits])
+        journal += [_entry(finding, number) for finding in plan.chosen]
+        state = _fingerprint(model)
+        if state in seen:
+            raise _fight(model, plan)
+        seen.add(state)
+    raise _fight(model, plan)
+
+
+def _fight(model: Model, plan: Plan) -> NotConverged:
+    rules = sorted({f"{finding.rule.code} {finding.rule.name}" for finding in plan.chosen})
+    hint = f"these rules undo each other or never end: {', '.join(rules)}; --ignore one of them"
+    return NotConverged("the fixes do not come to an end, the model is left as it was", where=model.label, hint=hint)
+
+
+def _fingerprint(model: Model) -> bytes:
+    return hashlib.sha256(model.proto.SerializeToString(deterministic=True)).digest()
+
+
+def _entry(finding: Finding, number: int) -> AppliedFix:
+    proposal = finding.proposal
+    diagnostic = finding.diagnostic()
+    assert diagnostic.fix is not None
+    return AppliedFix(
+        code=diagnostic.code,
+        rule=diagnostic.rule,
+        applicability=diagnostic.fix,
+        message=diagnostic.message,
+        round=number,
+        scope=diagnostic.scope,
+        node=diagnostic.node or diagnostic.value,
+        before=tuple(
+            node_text(proposal.scope.nodes[index])
+            for edit in proposal.edits
+            if edit.scope == proposal.scope.id
+            for index in edit.remove[:_SHOWN]
+        ),
+        after=tuple(node_text(node) for edit in proposal.edits for node in edit.insert[:_SHOWN]),
+        renamed={old: new for edit in proposal.edits for old, new in edit.rename.items()},
+    )
+
+
+_SHOWN = 20

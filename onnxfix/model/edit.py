@@ -1,0 +1,214 @@
+"""Changes as data: what to remove, what to put in, and how a model is made that has them all.
+
+Rules and actions never touch a model; they propose Edits.  `apply_edits` makes a new model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import onnx
+
+from onnxfix.model.model import Model
+from onnxfix.model.order import misplaced, sorted_nodes
+from onnxfix.model.scope import Scope, ScopeId, subgraphs
+
+Body = onnx.GraphProto | onnx.FunctionProto
+
+
+@dataclass(frozen=True)
+class Edit:
+    """One change of one scope; node indexes are those of the Scope it was proposed for.
+
+    `insert` goes where the last removed node was (at the front when none is).  `outputs` are added, or replace the
+    output of their name.  `rename` sends every reader of a value to another one.  `opsets` and `ir_version` belong
+    to the model, or to the function when the scope is one.
+    """
+
+    scope: ScopeId
+    remove: tuple[int, ...] = ()
+    insert: tuple[onnx.NodeProto, ...] = ()
+    initializers: tuple[onnx.TensorProto, ...] = ()
+    drop_initializers: tuple[str, ...] = ()
+    drop_inputs: tuple[str, ...] = ()
+    outputs: tuple[onnx.ValueInfoProto, ...] = ()
+    drop_outputs: tuple[str, ...] = ()
+    rename: Mapping[str, str] = field(default_factory=dict)
+    opsets: Mapping[str, int] = field(default_factory=dict)
+    ir_version: int = 0
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A finding and what would cure it; `edits` empty means that nothing is known to cure it.
+
+    All edits are applied or none.  An `exclusive` proposal (one that touches the whole model) is applied alone in
+    its round.  `applicability` and `level`, when given, replace those of the rule.
+    """
+
+    message: str
+    scope: Scope
+    node: int | None = None
+    value: str = ""
+    edits: tuple[Edit, ...] = ()
+    exclusive: bool = False
+    applicability: str = ""
+    level: str = ""
+
+    @property
+    def subject(self) -> onnx.NodeProto | None:
+        """The node the finding is about."""
+        return None if self.node is None else self.scope.nodes[self.node]
+
+    def touched(self) -> set[tuple[ScopeId, int | str]]:
+        """What no other proposal of the same round may change: nodes by index, initializers and values by name."""
+        keys: set[tuple[ScopeId, int | str]] = set()
+        for edit in self.edits:
+            names = (
+                *edit.drop_initializers,
+                *edit.drop_inputs,
+                *edit.drop_outputs,
+                *edit.rename,
+                *(output.name for output in edit.outputs),
+                *(tensor.name for tensor in edit.initializers),
+            )
+            keys.update((edit.scope, index) for index in edit.remove)
+            keys.update((edit.scope, name) for name in names)
+        return keys
+
+
+def apply_edits(model: Model, edits: Iterable[Edit]) -> Model:
+    """A new model with all edits made; the given one is not changed.  The edits must not overlap."""
+    proto = onnx.ModelProto()
+    proto.CopyFrom(model.proto)
+    by_scope: dict[ScopeId, list[Edit]] = {}
+    for edit in edits:
+        by_scope.setdefault(edit.scope, []).append(edit)
+    bodies = {identity: _body(proto, identity) for identity in by_scope}
+    for identity in sorted(by_scope, key=len, reverse=True):  # inner graphs first, while outer indexes still hold
+        _apply_to_body(proto, bodies[identity], by_scope[identity])
+    return model.with_proto(proto)
+
+
+def _body(proto: onnx.ModelProto, identity: ScopeId) -> Body:
+    body: Body = proto.graph
+    rest = list(identity)
+    if rest[:1] == ["f"]:
+        body, rest = proto.functions[int(rest[1])], rest[2:]
+    while rest:
+        index, name, number, *rest = rest
+        node = body.node[int(index)]
+        body = next(g for attribute, count, g in subgraphs(node) if (attribute, count) == (name, number))
+    return body
+
+
+def _apply_to_body(model: onnx.ModelProto, body: Body, edits: Sequence[Edit]) -> None:
+    nodes = _edited_nodes(list(body.node), edits)
+    added = [tensor for edit in edits for tensor in edit.initializers]
+    if isinstance(body, onnx.FunctionProto):
+        nodes = [_constant_node(tensor) for tensor in added] + nodes
+    else:
+        _edit_interface(body, edits)
+        body.initializer.extend(added)
+    rename = _closed({old: new for edit in edits for old, new in edit.rename.items()})
+    if rename:
+        for node in nodes:
+            rename_uses(node, rename)
+    if any(edit.insert or edit.remove or edit.rename for edit in edits) and misplaced(nodes):
+        order, stuck = sorted_nodes(nodes)
+        nodes = [nodes[index] for index in (*order, *sorted(stuck))]
+    del body.node[:]
+    body.node.extend(nodes)
+    _drop_stale_types(body)
+    for edit in edits:
+        _edit_versions(model, body, edit)
+
+
+def _edited_nodes(nodes: list[onnx.NodeProto], edits: Sequence[Edit]) -> list[onnx.NodeProto]:
+    removed = {index for edit in edits for index in edit.remove}
+    inserted: dict[int, list[onnx.NodeProto]] = {}
+    for edit in edits:
+        if edit.insert:
+            inserted.setdefault(max(edit.remove, default=-1), []).extend(edit.insert)
+    result = [_copied(node) for node in inserted.get(-1, ())]
+    for index, node in enumerate(nodes):
+        if index not in removed:
+            result.append(node)
+        result += [_copied(new) for new in inserted.get(index, ())]
+    return result
+
+
+def _copied(node: onnx.NodeProto) -> onnx.NodeProto:
+    copy = onnx.NodeProto()
+    copy.CopyFrom(node)
+    return copy
+
+
+def _edit_interface(graph: onnx.GraphProto, edits: Sequence[Edit]) -> None:
+    _drop(graph.initializer, {name for edit in edits for name in edit.drop_initializers})
+    _drop(graph.input, {name for edit in edits for name in edit.drop_inputs})
+    _drop(graph.output, {name for edit in edits for name in edit.drop_outputs})
+    places = {value.name: index for index, value in enumerate(graph.output)}
+    for output in (output for edit in edits for output in edit.outputs):
+        if output.name in places:
+            graph.output[places[output.name]].CopyFrom(output)
+        else:
+            graph.output.append(output)
+
+
+def _drop(values: Any, gone: set[str]) -> None:
+    if gone:
+        kept = [value for value in values if value.name not in gone]
+        del values[:]
+        values.extend(kept)
+
+
+def rename_uses(node: onnx.NodeProto, rename: Mapping[str, str]) -> None:
+    """Make a node, and the subgraphs in it, read other values; a subgraph's own value of the name is left alone."""
+    for position, name in enumerate(node.input):
+        if name in rename:
+            node.input[position] = rename[name]
+    for _, _, graph in subgraphs(node):
+        own = {v.name for v in graph.input} | {t.name for t in graph.initializer}
+        own.update(name for inner in graph.node for name in inner.output)
+        visible = {old: new for old, new in rename.items() if old not in own}
+        if not visible:
+            continue
+        for inner in graph.node:
+            rename_uses(inner, visible)
+        for output in graph.output:
+            output.name = visible.get(output.name, output.name)
+
+
+def _closed(rename: dict[str, str]) -> dict[str, str]:
+    """y -> x and x -> w make y -> w."""
+    for old in rename:
+        new = rename[old]
+        while new in rename and rename[new] != old:
+            new = rename[new]
+        rename[old] = new
+    return rename
+
+
+def _drop_stale_types(body: Body) -> None:
+    """Forget declared types of values that no node makes any more; shape inference will write the new ones."""
+    made = {name for node in body.node for name in node.output}
+    kept = [value for value in body.value_info if value.name in made]
+    if len(kept) < len(body.value_info):
+        del body.value_info[:]
+        body.value_info.extend(kept)
+
+
+def _edit_versions(model: onnx.ModelProto, body: Body, edit: Edit) -> None:
+    imports = body.opset_import if isinstance(body, onnx.FunctionProto) else model.opset_import
+    for domain, version in edit.opsets.items():
+        found = next((entry for entry in imports if entry.domain == domain), None)
+        (found or imports.add(domain=domain)).version = version
+    if edit.ir_version:
+        model.ir_version = edit.ir_version
+
+
+def _constant_node(tensor: onnx.TensorProto) -> onnx.NodeProto:
+    return onnx.helper.make_node("Constant", [], [tensor.name], value=tensor)

@@ -1,0 +1,96 @@
+"""A model whose weights stay on disk: a small ModelProto, and where the bytes of its large tensors are."""
+
+from __future__ import annotations
+
+import mmap
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from onnxfix.errors import ModelFileError
+from onnxfix.model.wire import SELF, Buffer
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Model:
+    """`proto` is the skeleton: large initializers are EXTERNAL tensors that point into `buffer` (location SELF)
+    or into a weight file beside `path`.  Edits make a new Model with `with_proto`; the weights are shared."""
+
+    proto: onnx.ModelProto
+    path: Path | None = None
+    buffer: Buffer = b""
+    _files: dict[Path, mmap.mmap] = field(default_factory=dict, repr=False)
+
+    def with_proto(self, proto: onnx.ModelProto) -> Model:
+        """The same weights under another skeleton."""
+        return Model(proto, self.path, self.buffer, self._files)
+
+    @property
+    def label(self) -> str:
+        """What messages call this model: its path, or its graph's name."""
+        return str(self.path) if self.path else self.proto.graph.name or "model"
+
+    def array(self, tensor: onnx.TensorProto) -> Array:
+        """The values of a tensor, memory-mapped and read-only when they lie on disk.
+
+        Raises ModelFileError when the bytes are missing or do not fit the tensor's shape and type.
+        """
+        if tensor.data_location != onnx.TensorProto.EXTERNAL:
+            return _from_inline(tensor)
+        return _from_bytes(tensor, self.tensor_bytes(tensor))
+
+    def tensor_bytes(self, tensor: onnx.TensorProto) -> memoryview:
+        """The raw little-endian bytes of an EXTERNAL tensor."""
+        location, offset, length = place_of(tensor)
+        source = memoryview(self.buffer if location == SELF else self._mapped(location))
+        if length is None:
+            length = len(source) - offset
+        if offset < 0 or length < 0 or offset + length > len(source):
+            raise ModelFileError(
+                f"tensor {tensor.name!r} ends at byte {offset + length} of {location}, which has {len(source)} bytes",
+                where=self.label,
+                hint="the weight file is truncated or belongs to another model",
+            )
+        return source[offset : offset + length]
+
+    def _mapped(self, location: str) -> mmap.mmap:
+        path = (self.path.parent if self.path else Path()) / location
+        if path not in self._files:
+            with path.open("rb") as file:
+                self._files[path] = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        return self._files[path]
+
+
+def place_of(tensor: onnx.TensorProto) -> tuple[str, int, int | None]:
+    """(location, offset, length) of an EXTERNAL tensor; length None means to the end of the file."""
+    entries = {entry.key: entry.value for entry in tensor.external_data}
+    try:
+        length = int(entries["length"]) if "length" in entries else None
+        return entries.get("location", ""), int(entries.get("offset", "0")), length
+    except ValueError:
+        raise ModelFileError(
+            f"tensor {tensor.name!r} has an external_data entry that is not a number",
+            hint="export the model again",
+        ) from None
+
+
+def _from_inline(tensor: onnx.TensorProto) -> Array:
+    try:
+        return onnx.numpy_helper.to_array(tensor)
+    except (ValueError, TypeError, KeyError) as error:
+        raise ModelFileError(f"tensor {tensor.name!r} holds no readable values: {error}") from None
+
+
+def _from_bytes(tensor: onnx.TensorProto, data: memoryview) -> Array:
+    dtype = np.dtype(onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type))
+    count = int(np.prod(tensor.dims, dtype=np.int64))
+    if count * dtype.itemsize != len(data):  # packed 4-bit types, or a wrong length
+        raw = onnx.TensorProto(dims=tensor.dims, data_type=tensor.data_type, name=tensor.name, raw_data=bytes(data))
+        return _from_inline(raw)
+    return np.frombuffer(data, dtype=dtype).reshape(tuple(tensor.dims))

@@ -1,0 +1,43 @@
+"""Topological order: stable, linear, and honest about cycles."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from heapq import heapify, heappop, heappush
+
+import onnx
+
+from onnxfix.model.scope import captured
+
+
+def misplaced(nodes: Sequence[onnx.NodeProto]) -> list[int]:
+    """Indexes of nodes that read a value before the node that makes it."""
+    made_at = {name: index for index, node in enumerate(nodes) for name in node.output if name}
+    return [
+        index
+        for index, node in enumerate(nodes)
+        if any(made_at.get(name, -1) >= index for name in (*node.input, *captured(node)))
+    ]
+
+
+def sorted_nodes(nodes: Sequence[onnx.NodeProto]) -> tuple[list[int], Collection[int]]:
+    """(indexes in topological order, indexes of the nodes on or behind a cycle); ties keep their order."""
+    made_by = {name: index for index, node in enumerate(nodes) for name in node.output if name}
+    waiting: dict[int, int] = {}
+    readers: dict[int, list[int]] = {}
+    for index, node in enumerate(nodes):
+        needs = {made_by[name] for name in (*node.input, *captured(node)) if name in made_by}
+        waiting[index] = len(needs)
+        for producer in needs:
+            readers.setdefault(producer, []).append(index)
+    ready = [index for index, count in waiting.items() if not count]
+    heapify(ready)
+    order: list[int] = []
+    while ready:
+        index = heappop(ready)
+        order.append(index)
+        for reader in readers.get(index, ()):
+            waiting[reader] -= 1
+            if not waiting[reader]:
+                heappush(ready, reader)
+    return order, set(waiting) - set(order)

@@ -1,0 +1,206 @@
+"""One graph as rules see it: nodes by producer and user, values with their types, constants with their values.
+
+A scope is the main graph, a subgraph (If, Loop, Scan) or the body of a model-local function.  Scopes are read-only;
+changes are Edits (onnxfix.model.edit), after which the scopes are made anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import onnx
+
+from onnxfix.model.model import Array, Model
+from onnxfix.model.types import ValueType, from_tensor, from_value_info
+
+ScopeId = tuple[int | str, ...]
+"""() is the main graph; ("f", 3) is function 3; (…, 17, "body", 0) is graph 0 of attribute `body` of node 17."""
+
+Types = dict[ScopeId, dict[str, onnx.ValueInfoProto]]
+
+
+@dataclass
+class Scope:
+    """`label` is "" for the main graph, else a readable path such as `if_1/then_branch`."""
+
+    id: ScopeId
+    label: str
+    proto: onnx.GraphProto | onnx.FunctionProto
+    model: Model
+    opsets: dict[str, int]
+    parent: Scope | None = None
+    inferred: dict[str, onnx.ValueInfoProto] = field(default_factory=dict)
+
+    @cached_property
+    def nodes(self) -> Sequence[onnx.NodeProto]:
+        """The nodes; an index into this list names a node in Edits."""
+        return list(self.proto.node)
+
+    @cached_property
+    def producer(self) -> dict[str, tuple[int, int]]:
+        """For each value made here: (index of the node, index among its outputs)."""
+        return {
+            name: (index, position)
+            for index, node in enumerate(self.nodes)
+            for position, name in enumerate(node.output)
+            if name
+        }
+
+    @cached_property
+    def users(self) -> dict[str, list[tuple[int, int]]]:
+        """For each value: (index of a node, index among its inputs); -1 when a subgraph of the node reads it."""
+        users: dict[str, list[tuple[int, int]]] = {}
+        for index, node in enumerate(self.nodes):
+            for position, name in enumerate(node.input):
+                if name:
+                    users.setdefault(name, []).append((index, position))
+            for name in captured(node):
+                users.setdefault(name, []).append((index, -1))
+        return users
+
+    @property
+    def opset(self) -> int:
+        """The version of the default domain here; 1 when the model imports none."""
+        return self.opsets.get("", 1)
+
+    @cached_property
+    def is_function(self) -> bool:
+        """Whether this is the body of a model-local function."""
+        return isinstance(self.proto, onnx.FunctionProto)
+
+    @cached_property
+    def inputs(self) -> dict[str, onnx.ValueInfoProto | None]:
+        """The formal inputs by name; a function's inputs have no type."""
+        if isinstance(self.proto, onnx.FunctionProto):
+            return dict.fromkeys(self.proto.input)
+        return {value.name: value for value in self.proto.input}
+
+    @cached_property
+    def outputs(self) -> list[str]:
+        """The names of the outputs."""
+        if isinstance(self.proto, onnx.FunctionProto):
+            return list(self.proto.output)
+        return [value.name for value in self.proto.output]
+
+    @cached_property
+    def output_set(self) -> frozenset[str]:
+        """The names of the outputs, for look-ups."""
+        return frozenset(self.outputs)
+
+    @cached_property
+    def initializers(self) -> dict[str, onnx.TensorProto]:
+        """Stored tensors by name; a function has none."""
+        return {} if isinstance(self.proto, onnx.FunctionProto) else {t.name: t for t in self.proto.initializer}
+
+    @cached_property
+    def _declared(self) -> dict[str, onnx.ValueInfoProto]:
+        if isinstance(self.proto, onnx.FunctionProto):
+            return {value.name: value for value in self.proto.value_info}
+        return {v.name: v for values in (self.proto.value_info, self.proto.output, self.proto.input) for v in values}
+
+    def defines(self, name: str) -> bool:
+        """Whether the value is made in this very scope."""
+        return name in self.producer or name in self.initializers or name in self.inputs
+
+    def type_of(self, name: str) -> ValueType:
+        """Element type and shape of a value, as far as they are known."""
+        if name in self.initializers:
+            return from_tensor(self.initializers[name])
+        found = self.inferred.get(name) or self._declared.get(name)
+        if found is None and self.parent is not None and not self.defines(name):
+            return self.parent.type_of(name)
+        return from_value_info(found)
+
+    def constant(self, name: str) -> onnx.TensorProto | None:
+        """The tensor of a value that is known before running: an initializer or a Constant node's output.
+
+        An initializer that is also an input of the graph can be overridden by the caller, and so is no constant
+        unless the model's IR version is below 4, where every initializer must be listed as an input.
+        """
+        if name in self.initializers:
+            overridable = name in self.inputs and self.model.proto.ir_version >= 4
+            return None if overridable else self.initializers[name]
+        if name in self.producer:
+            node = self.nodes[self.producer[name][0]]
+            return _constant_tensor(node) if node.op_type == "Constant" and not node.domain else None
+        if self.parent is not None and name not in self.inputs:
+            return self.parent.constant(name)
+        return None
+
+    def array(self, name: str) -> Array | None:
+        """The values of a constant, or None when the value is not one."""
+        tensor = self.constant(name)
+        return None if tensor is None else self.model.array(tensor)
+
+
+def subgraphs(node: onnx.NodeProto) -> Iterator[tuple[str, int, onnx.GraphProto]]:
+    """The graphs inside a node as (attribute, index, graph)."""
+    for attribute in node.attribute:
+        if attribute.type == onnx.AttributeProto.GRAPH:
+            yield attribute.name, 0, attribute.g
+        elif attribute.type == onnx.AttributeProto.GRAPHS:
+            yield from ((attribute.name, index, graph) for index, graph in enumerate(attribute.graphs))
+
+
+def captured(node: onnx.NodeProto) -> set[str]:
+    """The values of enclosing scopes that the subgraphs of a node read."""
+    names: set[str] = set()
+    for _, _, graph in subgraphs(node):
+        names |= free_values(graph)
+    return names
+
+
+def free_values(graph: onnx.GraphProto) -> set[str]:
+    """The values that a graph reads but does not define."""
+    defined = {v.name for v in graph.input} | {t.name for t in graph.initializer}
+    defined.update(t.values.name for t in graph.sparse_initializer)
+    read = {v.name for v in graph.output}
+    for node in graph.node:
+        read.update(node.input)
+        read |= captured(node)
+        defined.update(node.output)
+    return read - defined - {""}
+
+
+def scopes_of(model: Model, types: Types | None = None) -> list[Scope]:
+    """Every scope of a model, an enclosing scope before the scopes inside it."""
+    types = types or {}
+    opsets = {o.domain: o.version for o in model.proto.opset_import}
+    main = Scope((), "", model.proto.graph, model, opsets, None, types.get((), {}))
+    found = list(_nested(main, types))
+    for index, function in enumerate(model.proto.functions):
+        own = {o.domain: o.version for o in function.opset_import}
+        label = f"function {function.domain}.{function.name}".replace(" .", " ")
+        body = Scope(("f", index), label, function, model, own, None, types.get(("f", index), {}))
+        found += _nested(body, types)
+    return found
+
+
+def _nested(scope: Scope, types: Types) -> Iterator[Scope]:
+    yield scope
+    for index, node in enumerate(scope.nodes):
+        for attribute, number, graph in subgraphs(node):
+            name = node.name or f"{node.op_type}_{node.output[0] if node.output else index}"
+            label = "/".join(filter(None, (scope.label, name, attribute + (str(number) if number else ""))))
+            identity = (*scope.id, index, attribute, number)
+            inner = Scope(identity, label, graph, scope.model, scope.opsets, scope, types.get(identity, {}))
+            yield from _nested(inner, types)
+
+
+_CONSTANT_LISTS = {"value_float": 1, "value_floats": 1, "value_int": 7, "value_ints": 7}
+
+
+def _constant_tensor(node: onnx.NodeProto) -> onnx.TensorProto | None:
+    if len(node.attribute) != 1 or node.attribute[0].ref_attr_name:
+        return None
+    attribute = node.attribute[0]
+    if attribute.name == "value":
+        return attribute.t
+    if attribute.name in _CONSTANT_LISTS:
+        value = onnx.helper.get_attribute_value(attribute)
+        dims = [len(value)] if attribute.name.endswith("s") else []
+        values = value if attribute.name.endswith("s") else [value]
+        return onnx.helper.make_tensor(node.output[0], _CONSTANT_LISTS[attribute.name], dims, values)
+    return None

@@ -1,0 +1,74 @@
+"""Element types and shapes of values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import onnx
+
+Dim = int | str | None
+"""A known size, a symbolic size (two dims of one name are equal), or unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class ValueType:
+    """`dtype` is an onnx.TensorProto.DataType, 0 when unknown; `dims` is None when the rank is unknown.
+
+    `kind` is "tensor", or "sequence", "optional", "map", "sparse_tensor" whose inner type is not kept.
+    """
+
+    dtype: int = 0
+    dims: tuple[Dim, ...] | None = None
+    kind: str = "tensor"
+
+    @property
+    def rank(self) -> int | None:
+        """The number of dimensions, or None."""
+        return None if self.dims is None else len(self.dims)
+
+    @property
+    def static(self) -> bool:
+        """Whether every size is a known number."""
+        return self.dims is not None and all(isinstance(dim, int) for dim in self.dims)
+
+
+UNKNOWN = ValueType()
+
+
+def from_value_info(value: onnx.ValueInfoProto | None) -> ValueType:
+    """The type that a ValueInfoProto declares."""
+    if value is None:
+        return UNKNOWN
+    kind = value.type.WhichOneof("value")
+    if kind is None:
+        return UNKNOWN
+    if kind != "tensor_type":
+        return ValueType(kind=kind.removesuffix("_type"))
+    tensor = value.type.tensor_type
+    if not tensor.HasField("shape"):
+        return ValueType(tensor.elem_type)
+    return ValueType(tensor.elem_type, tuple(_dim(dim) for dim in tensor.shape.dim))
+
+
+def from_tensor(tensor: onnx.TensorProto) -> ValueType:
+    """The type of a stored tensor."""
+    return ValueType(tensor.data_type, tuple(tensor.dims))
+
+
+def to_value_info(name: str, kind: ValueType) -> onnx.ValueInfoProto:
+    """A ValueInfoProto of a tensor type; unknown parts are left out."""
+    if kind.dtype:
+        return onnx.helper.make_tensor_value_info(name, kind.dtype, kind.dims)
+    return onnx.ValueInfoProto(name=name)
+
+
+def dtype_name(dtype: int) -> str:
+    """`float`, `int64` … as ONNX text writes it."""
+    return onnx.TensorProto.DataType.Name(dtype).lower() if dtype else "unknown"
+
+
+def _dim(dim: onnx.TensorShapeProto.Dimension) -> Dim:
+    kind = dim.WhichOneof("value")
+    if kind == "dim_value" and dim.dim_value >= 0:
+        return dim.dim_value
+    return dim.dim_param or None

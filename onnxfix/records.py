@@ -1,0 +1,148 @@
+"""What onnxfix has to say: plain records that every report renders.
+
+Nothing here imports onnx, so that a report can be rendered without loading a model.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+Level = Literal["error", "warning", "note"]
+Applicability = Literal["safe", "unsafe", "display"]
+Outcome = Literal["passed", "failed", "not_verified"]
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """One finding of one rule.
+
+    `scope` is "" in the main graph, else the path of the subgraph or function (`if_1/then_branch`).
+    `fix` is None when nothing can repair it.
+    """
+
+    code: str
+    rule: str
+    level: Level
+    message: str
+    scope: str = ""
+    node: str = ""
+    op_type: str = ""
+    value: str = ""
+    fix: Applicability | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AppliedFix:
+    """One journal entry: the nodes a rule removed and made, as ONNX text, and the values it renamed."""
+
+    code: str
+    rule: str
+    applicability: Applicability
+    message: str
+    round: int
+    scope: str = ""
+    node: str = ""
+    before: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
+    renamed: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Withheld:
+    """A fix that was not applied, and why."""
+
+    diagnostic: Diagnostic
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One verification. `reason` is a sentence; `details` are the figures behind it (JSON types only)."""
+
+    kind: Literal["structural", "numeric", "engine"]
+    outcome: Outcome
+    reason: str
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """All checks of one repaired model."""
+
+    checks: tuple[Check, ...] = ()
+
+    @property
+    def outcome(self) -> Outcome:
+        """`failed` if any check failed, `passed` if all passed, else `not_verified`."""
+        outcomes = {check.outcome for check in self.checks}
+        if "failed" in outcomes:
+            return "failed"
+        return "passed" if outcomes == {"passed"} else "not_verified"
+
+    def of(self, kind: str) -> Check | None:
+        """The check of that kind, or None when it was not asked for."""
+        return next((check for check in self.checks if check.kind == kind), None)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSummary:
+    """The few facts about a model that head a report."""
+
+    opset: int
+    ir_version: int
+    nodes: int
+    inputs: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CheckReport:
+    """What `check` found in one model."""
+
+    model: str
+    target: str
+    summary: ModelSummary
+    diagnostics: tuple[Diagnostic, ...] = ()
+
+    @property
+    def exit_code(self) -> int:
+        """0 when nothing but notes was found, else 1."""
+        return int(any(d.level != "note" for d in self.diagnostics))
+
+    def to_json(self) -> dict[str, Any]:
+        """The report as JSON types."""
+        return {**asdict(self), "exit_code": self.exit_code}
+
+
+@dataclass(frozen=True, slots=True)
+class RepairReport:
+    """What `repair` did to one model. `output` is "" when nothing was written; `unwritten` says why."""
+
+    model: str
+    target: str
+    before: ModelSummary
+    after: ModelSummary
+    fixes: tuple[AppliedFix, ...] = ()
+    remaining: tuple[Diagnostic, ...] = ()
+    withheld: tuple[Withheld, ...] = ()
+    verdict: Verdict = field(default_factory=Verdict)
+    output: str = ""
+    unwritten: str = ""
+    notes: tuple[str, ...] = ()
+    seconds: float = 0.0
+
+    @property
+    def exit_code(self) -> int:
+        """0 when all defects are fixed and verified, 1 when some remain or a check did not pass."""
+        defects = any(d.level != "note" for d in self.remaining)
+        unproven = bool(self.verdict.checks) and self.verdict.outcome != "passed"
+        return int(defects or unproven or (bool(self.fixes) and not self.output and bool(self.unwritten)))
+
+    def to_json(self) -> dict[str, Any]:
+        """The report as JSON types."""
+        return {
+            **asdict(self),
+            "verdict": {**asdict(self.verdict), "outcome": self.verdict.outcome},
+            "exit_code": self.exit_code,
+        }

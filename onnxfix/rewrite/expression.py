@@ -1,0 +1,198 @@
+"""The language of a rule's conditions and computed values: small, total, and unable to do harm.
+
+It is the expression part of Python's syntax, read by Python's parser and evaluated here: literals, arithmetic,
+comparisons, and/or/not, `a if c else b`, subscripts, lists, comprehensions over lists, and the functions of
+onnxfix.rewrite.functions.  There are no attributes, no assignments, no loops without end, no powers; an evaluation
+may take 20,000 steps, a list may hold 100,000 numbers, and numbers stay below 2**64.
+"""
+
+from __future__ import annotations
+
+import ast
+import operator
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+MAX_SOURCE = 2_000
+MAX_STEPS = 20_000
+MAX_ITEMS = 100_000
+
+Functions = Mapping[str, Callable[..., Any]]
+
+
+class ExpressionError(ValueError):
+    """The text is no expression of this language; raised when the rule is loaded."""
+
+
+class Unknown(Exception):
+    """The value cannot be known for this model (an unknown shape, a value that is not constant, a division by 0)."""
+
+
+_BINARY: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.FloorDiv: operator.floordiv,
+    ast.Mod: operator.mod,
+}
+_COMPARE: dict[type[ast.cmpop], Callable[[Any, Any], bool]] = {
+    ast.Eq: operator.eq,
+    ast.NotEq: operator.ne,
+    ast.Lt: operator.lt,
+    ast.LtE: operator.le,
+    ast.Gt: operator.gt,
+    ast.GtE: operator.ge,
+    ast.In: lambda item, items: item in items,
+    ast.NotIn: lambda item, items: item not in items,
+    ast.Is: lambda a, b: a is b,
+    ast.IsNot: lambda a, b: a is not b,
+}
+_ALLOWED = (
+    *(ast.Expression, ast.BoolOp, ast.And, ast.Or, ast.UnaryOp, ast.Not, ast.USub, ast.BinOp, ast.Compare, ast.IfExp),
+    *(ast.Call, ast.Constant, ast.Name, ast.Load, ast.Store, ast.Subscript, ast.Slice, ast.List, ast.Tuple),
+    *(ast.ListComp, ast.GeneratorExp, ast.comprehension, *_BINARY, *_COMPARE),
+)
+
+
+@dataclass(frozen=True)
+class Expression:
+    """A parsed expression; `names` are the free names that a binding must give."""
+
+    source: str
+    tree: ast.expr
+    names: frozenset[str]
+
+    def evaluate(self, functions: Functions, names: Mapping[str, Any]) -> Any:
+        """The value; raises Unknown where this model does not let it be known."""
+        try:
+            return _Evaluation(functions).value(self.tree, names)
+        except (TypeError, ValueError, IndexError, KeyError, ZeroDivisionError, OverflowError) as error:
+            raise Unknown(f"{self.source!r}: {error}") from None
+
+
+def parse_expression(source: str, functions: Functions) -> Expression:
+    """Parse and check an expression.  Raises ExpressionError with the cause and the column."""
+    if len(source) > MAX_SOURCE:
+        raise ExpressionError(f"longer than {MAX_SOURCE} characters")
+    try:
+        tree = ast.parse(source.strip(), mode="eval")
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        raise ExpressionError(f"not an expression: {getattr(error, 'msg', error)}") from None
+    bound = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+    called: set[str] = set()
+    for node in ast.walk(tree):
+        _check(node, functions, called)
+    used = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name)} - bound - called
+    return Expression(source, tree.body, frozenset(used))
+
+
+def _check(node: ast.AST, functions: Functions, called: set[str]) -> None:
+    where = f" at column {node.col_offset + 1}" if isinstance(node, ast.expr) else ""
+    if not isinstance(node, _ALLOWED):
+        raise ExpressionError(f"{type(node).__name__} is not part of the language{where}")
+    if isinstance(node, ast.Constant) and not isinstance(node.value, int | float | str | None):
+        raise ExpressionError(f"the constant {node.value!r} is not part of the language{where}")
+    if isinstance(node, ast.Call):
+        if not isinstance(node.func, ast.Name) or node.func.id not in functions:
+            raise ExpressionError(
+                f"unknown function {ast.unparse(node.func)}{where}; there are: {', '.join(functions)}"
+            )
+        if node.keywords:
+            raise ExpressionError(f"functions take no keyword arguments{where}")
+        called.add(node.func.id)
+    if isinstance(node, ast.comprehension) and (node.is_async or not isinstance(node.target, ast.Name)):
+        raise ExpressionError("a comprehension binds one name")
+
+
+class _Evaluation:
+    """One evaluation with its own step budget."""
+
+    def __init__(self, functions: Functions) -> None:
+        self.functions = functions
+        self.steps = 0
+
+    def value(self, node: ast.expr, names: Mapping[str, Any]) -> Any:
+        self.steps += 1
+        if self.steps > MAX_STEPS:
+            raise Unknown(f"more than {MAX_STEPS} steps")
+        match node:
+            case ast.Constant():
+                return node.value
+            case ast.Name():
+                return names[node.id]
+            case ast.BoolOp():
+                return self._logic(node, names)
+            case ast.UnaryOp():
+                operand = self.value(node.operand, names)
+                return not operand if isinstance(node.op, ast.Not) else -operand
+            case ast.BinOp():
+                return _bounded(node.op, self.value(node.left, names), self.value(node.right, names))
+            case ast.Compare():
+                return self._comparison(node, names)
+            case ast.IfExp():
+                return self.value(node.body if self.value(node.test, names) else node.orelse, names)
+            case ast.Call(func=ast.Name(id=function)):
+                return _sized(self.functions[function](*(self.value(argument, names) for argument in node.args)))
+            case ast.Subscript():
+                return self._item(node, names)
+            case ast.List() | ast.Tuple():
+                return [self.value(item, names) for item in node.elts]
+            case ast.ListComp() | ast.GeneratorExp():
+                return self._comprehension(node, names)
+        raise AssertionError(f"{type(node).__name__} passed the check of parse_expression")
+
+    def _logic(self, node: ast.BoolOp, names: Mapping[str, Any]) -> bool:
+        wanted = isinstance(node.op, ast.Or)
+        return (
+            any(self.value(v, names) for v in node.values) if wanted else all(self.value(v, names) for v in node.values)
+        )
+
+    def _comparison(self, node: ast.Compare, names: Mapping[str, Any]) -> bool:
+        left = self.value(node.left, names)
+        for op, right_node in zip(node.ops, node.comparators, strict=True):
+            right = self.value(right_node, names)
+            if not _COMPARE[type(op)](left, right):
+                return False
+            left = right
+        return True
+
+    def _item(self, node: ast.Subscript, names: Mapping[str, Any]) -> Any:
+        items = self.value(node.value, names)
+        if not isinstance(node.slice, ast.Slice):
+            return items[self.value(node.slice, names)]
+        bounds = [node.slice.lower, node.slice.upper, node.slice.step]
+        return items[slice(*(None if bound is None else self.value(bound, names) for bound in bounds))]
+
+    def _comprehension(self, node: ast.ListComp | ast.GeneratorExp, names: Mapping[str, Any]) -> list[Any]:
+        results: list[Any] = []
+
+        def walk(depth: int, inner: Mapping[str, Any]) -> None:
+            if depth == len(node.generators):
+                results.append(self.value(node.elt, inner))
+                return
+            generator = node.generators[depth]
+            assert isinstance(generator.target, ast.Name)
+            for item in self.value(generator.iter, inner):
+                bound = {**inner, generator.target.id: item}
+                if all(self.value(condition, bound) for condition in generator.ifs):
+                    walk(depth + 1, bound)
+
+        walk(0, names)
+        return results
+
+
+def _bounded(op: ast.operator, left: Any, right: Any) -> Any:
+    if isinstance(op, ast.Mult) and not all(isinstance(v, int | float) for v in (left, right)):
+        raise Unknown("only numbers can be multiplied; use repeat(list, count)")
+    result = _BINARY[type(op)](left, right)
+    if isinstance(result, int) and abs(result) >= 2**64:
+        raise Unknown("a number of 2**64 or more")
+    return _sized(result)
+
+
+def _sized(result: Any) -> Any:
+    if isinstance(result, Sequence) and len(result) > MAX_ITEMS:
+        raise Unknown(f"a list of more than {MAX_ITEMS} items")
+    return result

@@ -1,0 +1,251 @@
+"""Finding a pattern in a scope.
+
+A match starts at a node that fits the pattern's last node and grows along producers, then along users, with
+backtracking where a commutative operator's inputs may be swapped.  A refusal says why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import onnx
+
+from onnxfix.model.scope import Scope
+from onnxfix.rewrite.attributes import attribute_value, same_attribute, schema_defaults
+from onnxfix.rewrite.expression import Unknown
+from onnxfix.rewrite.functions import functions_for
+from onnxfix.rewrite.rule import COMMUTATIVE, PatternNode, Rewrite
+
+
+@dataclass(frozen=True)
+class Match:
+    """`nodes` maps pattern positions to node indexes; `values` pattern names to value names ("" when absent);
+    `attributes` the names after `@` to attributes (None when the node and the schema give none)."""
+
+    nodes: Mapping[int, int]
+    values: Mapping[str, str]
+    attributes: Mapping[str, onnx.AttributeProto | None]
+    rest: tuple[str, ...] = ()
+    lets: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Mismatch:
+    """Why a pattern does not fit; `matched` tells how many of its nodes did."""
+
+    reason: str
+    matched: int = 0
+
+
+def match(scope: Scope, rewrite: Rewrite, index: int) -> Match | Mismatch:
+    """The match whose root is node `index`, or the reason of the attempt that came furthest."""
+    search = _Search(scope, rewrite)
+    for found in search.grown(search.node(len(rewrite.pattern) - 1, index, _EMPTY)):
+        refusal = _leak(scope, rewrite, found)
+        if refusal:
+            search.refuse(refusal, len(found.nodes))
+            continue
+        complete = _evaluated(scope, rewrite, found)
+        if isinstance(complete, Match):
+            return complete
+        search.refuse(complete, len(found.nodes))
+    return search.best
+
+
+_EMPTY = Match({}, {}, {})
+
+
+class _Search:
+    """One attempt at one root; remembers the refusal that came furthest."""
+
+    def __init__(self, scope: Scope, rewrite: Rewrite) -> None:
+        self.scope, self.rewrite = scope, rewrite
+        self.best = Mismatch("")
+        self.maker = {
+            name: (position, slot)
+            for position, node in enumerate(rewrite.pattern)
+            for slot, name in enumerate(node.outputs)
+            if name
+        }
+
+    def refuse(self, reason: str, matched: int) -> None:
+        if not self.best.reason or matched > self.best.matched:
+            self.best = Mismatch(reason, matched)
+
+    def grown(self, states: Iterator[Match]) -> Iterator[Match]:
+        """Complete each state: pattern nodes out of the root's reach are sought among the users of bound values."""
+        for state in states:
+            missing = [p for p in range(len(self.rewrite.pattern)) if p not in state.nodes and self._is_node(p)]
+            anchored = next(((p, name) for p in missing for name in self._bound_inputs(p, state)), None)
+            if anchored is None:
+                yield from [state] if not missing else []
+                continue
+            position, name = anchored
+            users = {user for user, slot in self.scope.users.get(state.values[name], ()) if slot >= 0}
+            for index in sorted(users - set(state.nodes.values())):
+                yield from self.grown(self.node(position, index, state))
+
+    def node(self, position: int, index: int, state: Match) -> Iterator[Match]:
+        """The states in which pattern node `position` is node `index`."""
+        pattern, node = self.rewrite.pattern[position], self.scope.nodes[index]
+        if (node.op_type, _domain(node)) != (pattern.op_type, pattern.domain):
+            return
+        if index in state.nodes.values():
+            return
+        attributes = self._attributes(pattern, node, state)
+        if attributes is None:
+            return
+        state = replace(state, nodes={**state.nodes, position: index}, attributes=attributes)
+        outputs = self._outputs(pattern, node, state)
+        if outputs is None:
+            return
+        for inputs, rest in self._orders(pattern, node, state):
+            yield from self._bind(list(zip(pattern.inputs, inputs, strict=False)), replace(outputs, rest=rest))
+
+    def _bind(self, pairs: list[tuple[str, str]], state: Match) -> Iterator[Match]:
+        if not pairs:
+            yield state
+            return
+        (name, value), *others = pairs
+        for bound in self._bind_one(name, value, state):
+            yield from self._bind(others, bound)
+
+    def _bind_one(self, name: str, value: str, state: Match) -> Iterator[Match]:
+        if name == "" or value == "":
+            if name == "" and value == "":
+                yield state
+            elif name in self.rewrite.optional and state.values.get(name, "") == "":
+                yield replace(state, values={**state.values, name: ""})
+            else:
+                self.refuse("an optional input is given where the pattern has none, or the reverse", len(state.nodes))
+            return
+        if name in state.values:
+            if state.values[name] == value:
+                yield state
+            else:
+                self.refuse(f"{name} would be two different values", len(state.nodes))
+            return
+        state = replace(state, values={**state.values, name: value})
+        if name not in self.maker:
+            yield state
+            return
+        position, slot = self.maker[name]
+        pattern = self.rewrite.pattern[position]
+        if pattern.is_constant:
+            if _equal_constant(self.scope, pattern, value):
+                yield state
+            else:
+                self.refuse(f"{value!r} is not the constant of the pattern", len(state.nodes))
+            return
+        index, made_slot = self.scope.producer.get(value, (-1, -1))
+        if index < 0 or made_slot != slot:
+            self.refuse(f"{value!r} is not made by {pattern.op_type}", len(state.nodes))
+            return
+        yield from self.node(position, index, state)
+
+    def _outputs(self, pattern: PatternNode, node: onnx.NodeProto, state: Match) -> Match | None:
+        values = dict(state.values)
+        for slot, value in enumerate(node.output):
+            name = pattern.outputs[slot] if slot < len(pattern.outputs) else ""
+            if name:
+                if values.setdefault(name, value) != value:
+                    self.refuse(f"{name} would be two different values", len(state.nodes))
+                    return None
+            elif value and (value in self.scope.users or value in self.scope.output_set):
+                self.refuse(f"{node.op_type} has another output, {value!r}, in use", len(state.nodes))
+                return None
+        return replace(state, values=values)
+
+    def _orders(
+        self, pattern: PatternNode, node: onnx.NodeProto, state: Match
+    ) -> Iterator[tuple[list[str], tuple[str, ...]]]:
+        wanted, given = len(pattern.inputs), list(node.input)
+        if pattern.inputs and pattern.inputs[-1] == self.rewrite.variadic:
+            if len(given) >= wanted - 1:
+                yield [*given[: wanted - 1]], tuple(given[wanted - 1 :])
+            return
+        while len(given) > wanted and given[-1] == "":
+            given.pop()
+        if len(given) > wanted:
+            self.refuse(f"{node.op_type} has {len(given)} inputs, the pattern {wanted}", len(state.nodes))
+            return
+        given += [""] * (wanted - len(given))
+        yield given, state.rest
+        if pattern.op_type in COMMUTATIVE and not pattern.domain and wanted == 2:
+            yield given[::-1], state.rest
+
+    def _attributes(
+        self, pattern: PatternNode, node: onnx.NodeProto, state: Match
+    ) -> dict[str, onnx.AttributeProto | None] | None:
+        given = {attribute.name: attribute for attribute in node.attribute}
+        defaults = schema_defaults(pattern.op_type, pattern.domain, self.scope.opsets.get(pattern.domain, 1))
+        for name, wanted in pattern.literals.items():
+            if not same_attribute(given.get(name, defaults.get(name)), wanted):
+                self.refuse(f"attribute {name} of {node.op_type} differs", len(state.nodes))
+                return None
+        bound = dict(state.attributes)
+        for name, capture in pattern.captures.items():
+            value = given.get(name, defaults.get(name))
+            if capture in bound and not same_attribute(bound[capture], value):
+                self.refuse(f"@{capture} would be two different values", len(state.nodes))
+                return None
+            bound[capture] = value
+        for name, attribute in given.items():
+            named = name in pattern.literals or name in pattern.captures or name in self.rewrite.ignore
+            if not named and not same_attribute(attribute, defaults.get(name)):
+                self.refuse(f"{node.op_type} has the attribute {name}, which the rule does not know", len(state.nodes))
+                return None
+        return bound
+
+    def _is_node(self, position: int) -> bool:
+        return not self.rewrite.pattern[position].is_constant
+
+    def _bound_inputs(self, position: int, state: Match) -> list[str]:
+        return [name for name in self.rewrite.pattern[position].inputs if state.values.get(name)]
+
+
+def _leak(scope: Scope, rewrite: Rewrite, found: Match) -> str:
+    """Why an interior value of the match cannot be removed, or ""."""
+    inside = set(found.nodes.values())
+    for name in rewrite.made - set(rewrite.results):
+        value = found.values[name]
+        if value in scope.output_set:
+            return f"{value!r}, inside the match, is an output of the graph"
+        if any(user not in inside or slot < 0 for user, slot in scope.users.get(value, ())):
+            return f"{value!r}, inside the match, is also used elsewhere"
+    return ""
+
+
+def _evaluated(scope: Scope, rewrite: Rewrite, found: Match) -> Match | str:
+    """The match with its computed values, or the reason why its condition does not hold."""
+    values = {name: found.values.get(name, "") for name in (*rewrite.optional, *found.values)}
+    functions = functions_for(scope, values)
+    names: dict[str, Any] = {**values, **{n: attribute_value(a) for n, a in found.attributes.items()}}
+    if rewrite.variadic:
+        names[rewrite.variadic] = list(found.rest)
+    lets: dict[str, Any] = {}
+    try:
+        if rewrite.where is not None and not rewrite.where.evaluate(functions, names):
+            return f"the condition does not hold: {rewrite.where.source}"
+        for name, expression in rewrite.lets:
+            lets[name] = expression.evaluate(functions, {**names, **lets})
+    except Unknown as unknown:
+        return str(unknown)
+    return replace(found, values=values, lets=lets)
+
+
+def _equal_constant(scope: Scope, pattern: PatternNode, value: str) -> bool:
+    tensor = scope.constant(value)
+    if tensor is None or not pattern.literals:
+        return False
+    wanted = onnx.numpy_helper.to_array(next(iter(pattern.literals.values())).t)
+    if int(np.prod(tensor.dims)) != wanted.size:
+        return False
+    return bool(np.array_equal(scope.model.array(tensor).reshape(-1), wanted.reshape(-1)))
+
+
+def _domain(node: onnx.NodeProto) -> str:
+    return "" if node.domain == "ai.onnx" else node.domain

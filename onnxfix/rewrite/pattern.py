@@ -1,0 +1,56 @@
+"""From ONNX text to the nodes of a pattern or a replacement."""
+
+from __future__ import annotations
+
+import onnx
+
+from onnxfix.rewrite.rule import PatternNode
+
+MAX_TEXT = 20_000
+MAX_NESTING = 16
+MAX_NODES = 200
+
+
+class PatternError(ValueError):
+    """The text is no list of ONNX nodes, or is larger than a rule may be."""
+
+
+def parse_nodes(text: str) -> tuple[PatternNode, ...]:
+    """Parse lines such as `y = Resize <mode: string = @mode> (x, "", scales)`.
+
+    The size and the nesting are capped before onnx's parser sees the text, which deep nesting would crash.
+    Raises PatternError with the parser's message.
+    """
+    check_text(text)
+    try:
+        function = onnx.parser.parse_function(
+            f'<domain: "onnxfix.pattern", opset_import: ["" : 1]> body () => () {{\n{text}\n}}'
+        )
+    except onnx.parser.ParseError as error:
+        raise PatternError(" ".join(str(error).split())) from None
+    if len(function.node) > MAX_NODES:
+        raise PatternError(f"more than {MAX_NODES} nodes")
+    return tuple(_pattern_node(node) for node in function.node)
+
+
+def check_text(text: str) -> None:
+    """Raise PatternError when a text from a stranger is too large or too deeply nested for onnx's parser."""
+    if len(text) > MAX_TEXT:
+        raise PatternError(f"longer than {MAX_TEXT} characters")
+    depth = 0
+    for character in text:
+        depth += (character in "([{<") - (character in ")]}>")
+        if depth > MAX_NESTING:
+            raise PatternError(f"brackets nested deeper than {MAX_NESTING}")
+
+
+def _pattern_node(node: onnx.NodeProto) -> PatternNode:
+    return PatternNode(
+        domain="" if node.domain == "ai.onnx" else node.domain,
+        op_type=node.op_type,
+        inputs=tuple(node.input),
+        outputs=tuple(node.output),
+        literals={a.name: a for a in node.attribute if not a.ref_attr_name},
+        captures={a.name: a.ref_attr_name for a in node.attribute if a.ref_attr_name},
+        proto=node,
+    )

@@ -1,0 +1,131 @@
+"""What a rule file says, as typed values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import onnx
+
+from onnxfix.records import Applicability, Level
+from onnxfix.rewrite.expression import Expression
+
+ANY_OPSET = (1, 10_000)
+
+COMMUTATIVE = frozenset(
+    {"Add", "Mul", "Max", "Min", "Sum", "Mean", "And", "Or", "Xor", "Equal", "BitwiseAnd", "BitwiseOr", "BitwiseXor"}
+)
+"""Operators whose two inputs may be swapped (ONNX operator spec)."""
+
+
+@dataclass(frozen=True)
+class PatternNode:
+    """One node of a pattern or a replacement.
+
+    `literals` are attributes with a value, `captures` maps an attribute's name to the name after `@`.
+    """
+
+    domain: str
+    op_type: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    literals: Mapping[str, onnx.AttributeProto]
+    captures: Mapping[str, str]
+    proto: onnx.NodeProto
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether this is a Constant: in a pattern it matches any constant of equal values."""
+        return self.op_type == "Constant" and not self.domain
+
+
+@dataclass(frozen=True)
+class Rewrite:
+    """A pattern, its condition and its replacement.
+
+    The last node of the pattern is its root.  `results` are the pattern's values that the replacement makes again;
+    all other values made inside a match may be used nowhere else.  `optional` inputs may be absent; the `variadic`
+    name stands for all remaining inputs of its node; attributes in `ignore` may have any value and are dropped.
+    `lets` are computed values: attributes (`@name`) or new initializers (`name`) of the replacement.
+    """
+
+    pattern: tuple[PatternNode, ...]
+    replacement: tuple[PatternNode, ...]
+    results: tuple[str, ...]
+    where: Expression | None = None
+    lets: tuple[tuple[str, Expression], ...] = ()
+    optional: frozenset[str] = frozenset()
+    variadic: str = ""
+    ignore: frozenset[str] = frozenset()
+
+    @property
+    def root(self) -> PatternNode:
+        """The node that a search starts from."""
+        return self.pattern[-1]
+
+    @property
+    def made(self) -> frozenset[str]:
+        """The values that the pattern's nodes make, constants left out."""
+        return frozenset(name for node in self.pattern if not node.is_constant for name in node.outputs if name)
+
+
+@dataclass(frozen=True)
+class Example:
+    """A model as ONNX text, and the same model repaired; without `after` the rule must stay silent on it.
+
+    `opset` asks for a conversion to that version, as `--opset` does."""
+
+    before: str
+    after: str | None = None
+    note: str = ""
+    opset: int | None = None
+
+
+@dataclass(frozen=True)
+class TargetRange:
+    """For which targets a rule is: a track ("trt", "rtx" or "" for both) and releases from … up to, not including,
+    before …"""
+
+    track: str = ""
+    since: str = ""
+    before: str = ""
+
+    def covers(self, track: str, release: str) -> bool:
+        """Whether a release such as "8.6" of a track lies in the range."""
+        version = _numbers(release)
+        return (
+            self.track in ("", track)
+            and (not self.since or version >= _numbers(self.since))
+            and (not self.before or version < _numbers(self.before))
+        )
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One file of rules/.  Either `rewrites` or `action` is given.
+
+    `opset` is the range of the default domain's version in which the rule looks at a scope.  A rule with `step`
+    (from, to) is no finding of its own: it is one step of an opset conversion.
+    """
+
+    code: str
+    name: str
+    family: str
+    source: str
+    level: Level
+    applicability: Applicability
+    summary: str
+    why: str
+    safety: str
+    opset: tuple[int, int] = ANY_OPSET
+    target: TargetRange | None = None
+    rewrites: tuple[Rewrite, ...] = ()
+    action: str = ""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    step: tuple[int, int] | None = None
+    examples: tuple[Example, ...] = ()
+
+
+def _numbers(release: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in release.split("-")[0].split("."))

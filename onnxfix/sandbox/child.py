@@ -1,0 +1,75 @@
+"""The child process: `python -m onnxfix.sandbox.child`. Imports nothing heavy until a call needs it."""
+
+from __future__ import annotations
+
+import importlib
+import math
+import os
+import signal
+import sys
+import traceback
+from typing import Any, BinaryIO
+
+from onnxfix.errors import OnnxfixError
+from onnxfix.sandbox import wire
+
+GRACE_SECONDS = 5  # after the time limit: only reached when the parent is gone and cannot stop the child
+
+
+def serve(requests: BinaryIO, replies: BinaryIO) -> None:
+    """Answers calls until the parent closes its end."""
+    while True:
+        try:
+            function, args, kwargs, timeout = wire.receive(requests)
+        except EOFError:
+            return
+        _forget_log()
+        _alarm(math.ceil(timeout) + GRACE_SECONDS)
+        reply = _answer(function, args, kwargs)
+        _alarm(0)
+        wire.send(replies, reply)
+
+
+def _answer(function: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[wire.Part]:
+    module, _, name = function.partition(":")
+    try:
+        result = getattr(importlib.import_module(module), name)(*args, **kwargs)
+        return wire.encode(("result", result))
+    except OnnxfixError as error:
+        return wire.encode(("onnxfix", error))
+    except (Exception, SystemExit) as error:
+        return wire.encode(("error", (type(error).__name__, str(error), traceback.format_exc())))
+
+
+def _forget_log() -> None:
+    """Empties the log file, so that it holds the output of the newest call only."""
+    sys.stderr.flush()
+    os.ftruncate(2, 0)
+    os.lseek(2, 0, os.SEEK_SET)
+
+
+def _alarm(seconds: int) -> None:
+    if sys.platform != "win32":
+        signal.alarm(seconds)
+
+
+def _claim_pipes() -> tuple[BinaryIO, BinaryIO]:
+    """Moves the protocol off the descriptors 0 and 1; whatever a C library prints goes to the log (2)."""
+    requests, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    os.dup2(2, 1)
+    return requests, replies
+
+
+def _no_core_dumps() -> None:
+    if sys.platform != "win32":
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+
+
+if __name__ == "__main__":
+    _no_core_dumps()
+    serve(*_claim_pipes())

@@ -1,0 +1,164 @@
+"""The parent's side: one child process, one call at a time."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import weakref
+from pathlib import Path
+from typing import Any
+
+from onnxfix.errors import OnnxfixError
+from onnxfix.sandbox import wire
+from onnxfix.sandbox.errors import SandboxCrash, SandboxError, SandboxTimeout
+
+LOG_CHARACTERS = 2000
+_FUNCTION = re.compile(r"onnxfix(\.[A-Za-z_]\w*)+:[A-Za-z_]\w*")
+
+
+class Sandbox:
+    """A child process that runs functions of onnxfix. Safe to use from several threads (calls wait in line).
+
+    A child that died or was stopped is replaced by the next call. The child ends with this object, with
+    `close()`, with the interpreter, and when the parent dies.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._child: _Child | None = None
+        self._closer: weakref.finalize[Any, Any] | None = None
+
+    def start(self) -> None:
+        """Starts the child, if there is none, without waiting until it is ready."""
+        with self._lock:
+            self._running()
+
+    def call(self, function: str, *args: Any, timeout: float = 120.0, **kwargs: Any) -> Any:
+        """The result of `function` ("onnxfix.package.module:name"), run in the child.
+
+        Arguments and result travel as pickles. `timeout` is in seconds. Raises ValueError for a function
+        outside onnxfix, OnnxfixError as the function raised it, SandboxError for its other exceptions,
+        SandboxCrash when the child died and SandboxTimeout when the call took too long.
+        """
+        if not _FUNCTION.fullmatch(function):
+            raise ValueError(f"not a function of onnxfix: {function!r}")
+        parts = wire.encode((function, args, kwargs, timeout))
+        with self._lock:
+            kind, value = self._exchange(function, parts, timeout)
+        if kind == "onnxfix" and isinstance(value, OnnxfixError):
+            raise value
+        if kind == "error":
+            name, message, trace = value
+            failure = SandboxError(name, message)
+            failure.add_note(trace)
+            raise failure
+        return value
+
+    def close(self) -> None:
+        """Ends the child at once; a later call starts another one."""
+        with self._lock:
+            if self._closer is not None:
+                self._closer()
+            self._child = self._closer = None
+
+    def _running(self) -> _Child:
+        if self._child is None or self._child.process.poll() is not None:
+            self.close()
+            self._child = _Child()
+            self._closer = weakref.finalize(self, self._child.close)
+        return self._child
+
+    def _exchange(self, function: str, parts: list[wire.Part], timeout: float) -> tuple[str, Any]:
+        child, late = self._running(), threading.Event()
+        timer = threading.Timer(timeout, child.stop, [late])
+        timer.daemon = True
+        timer.start()
+        try:
+            reply: tuple[str, Any] = child.ask(parts)
+        except (EOFError, BrokenPipeError, ConnectionResetError):
+            reason, log = child.wait(), child.log()
+            self.close()
+            if late.is_set():
+                raise SandboxTimeout(function, timeout, log) from None
+            raise SandboxCrash(function, reason, log) from None
+        except BaseException:  # Ctrl-C, or a reply that cannot be read: the pipe is out of step from here on
+            self.close()
+            raise
+        finally:
+            timer.cancel()
+            timer.join()
+        return reply
+
+
+class _Child:
+    """One child process with its log file."""
+
+    def __init__(self) -> None:
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the child
+        self.process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "onnxfix.sandbox.child"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(entry or str(Path.cwd()) for entry in sys.path)},
+            process_group=None if sys.platform == "win32" else 0,
+        )
+
+    def ask(self, parts: list[wire.Part]) -> Any:
+        """Sends a request and waits for the reply."""
+        assert self.process.stdin is not None and self.process.stdout is not None
+        wire.send(self.process.stdin, parts)  # type: ignore[arg-type]
+        return wire.receive(self.process.stdout)  # type: ignore[arg-type]
+
+    def stop(self, late: threading.Event) -> None:
+        """Ends a child that is over time; the reader then sees the end of the pipe."""
+        late.set()
+        self._kill()
+
+    def wait(self) -> str:
+        """Waits for the end of a child that closed its pipe: its signal by name, or its exit code."""
+        try:
+            code = self.process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            self._kill()
+            code = self.process.wait()
+        if code >= 0:
+            return f"exit code {code}"
+        return signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
+
+    def log(self) -> str:
+        """The end of what was written to stdout and stderr during the call."""
+        size = os.fstat(self._log.fileno()).st_size
+        self._log.seek(max(0, size - 4 * LOG_CHARACTERS))
+        return self._log.read().decode(errors="replace")[-LOG_CHARACTERS:]
+
+    def close(self) -> None:
+        """Ends the child and frees its pipes and its log file."""
+        self._kill()
+        self.process.wait()
+        for stream in (self.process.stdin, self.process.stdout, self._log):
+            if stream is not None:
+                with contextlib.suppress(BrokenPipeError):  # a request that the child never read
+                    stream.close()
+
+    def _kill(self) -> None:
+        if self.process.poll() is not None:
+            return
+        if sys.platform == "win32":
+            self.process.kill()
+        else:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+
+
+@functools.cache
+def default() -> Sandbox:
+    """The sandbox that all of onnxfix shares; its child starts with the first call or `start()`."""
+    return Sandbox()

@@ -1,0 +1,29 @@
+"""The fact base: what each TensorRT release and each device accepts, and what its messages mean."""
+
+from onnxfix.targets.devices import devices
+from onnxfix.targets.dtypes import dtype_name
+from onnxfix.targets.limits import limits
+from onnxfix.targets.local import local_target, target_of_version
+from onnxfix.targets.messages import explain_message
+from onnxfix.targets.names import resolve, target_names
+from onnxfix.targets.operators import refuses_operator, supports
+from onnxfix.targets.records import Explanation, Limit, Release, Support, Target, release
+
+__all__ = [
+    "Explanation",
+    "Limit",
+    "Release",
+    "Support",
+    "Target",
+    "devices",
+    "dtype_name",
+    "explain_message",
+    "limits",
+    "local_target",
+    "refuses_operator",
+    "release",
+    "resolve",
+    "supports",
+    "target_names",
+    "target_of_version",
+]

@@ -1,0 +1,57 @@
+"""The YAML files of the fact base: each is read once, and only when a query needs it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import cache
+from importlib.resources import files
+from typing import Any, Literal
+
+Track = Literal["trt", "rtx"]
+TableName = Literal["devices", "operators", "parser_errors", "releases"]
+
+
+@cache
+def table(name: TableName) -> dict[str, Any]:
+    """One file of the fact base. The result is shared: do not change it."""
+    import yaml
+
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    content: dict[str, Any] = yaml.load(files("onnxfix.targets.data").joinpath(f"{name}.yaml").read_bytes(), loader)
+    return content
+
+
+@cache
+def version_key(version: str) -> tuple[int, ...]:
+    """The order of versions: 8.6 < 10.0 < 10.13 < 10.13.3; a variant (6.0-fulldims) follows its base (6.0)."""
+    numbers, _, variant = version.partition("-")
+    return (*map(int, numbers.split(".")), *([1] if variant else []))
+
+
+def holds(entry: Mapping[str, Any], version: str) -> bool:
+    """Whether `version` lies in the half-open span from `since` to `until`; a missing end is open."""
+    since, until = entry.get("since"), entry.get("until")
+    started = since is None or version_key(since) <= version_key(version)
+    return started and (until is None or version_key(version) < version_key(until))
+
+
+def in_force(entries: Iterable[Mapping[str, Any]], version: str) -> Mapping[str, Any] | None:
+    """The last entry of an ordered list that holds at `version`, or None before the first one."""
+    return next((entry for entry in reversed(list(entries)) if holds(entry, version)), None)
+
+
+def cite(source: str, sources: Mapping[str, Any]) -> str:
+    """A source key of a table (`cmake`, or several: `jp502+cmake`) as text a reader can follow."""
+    keys = [source] if source in sources else source.split("+")
+    return "; ".join(citation(sources[key]) if key in sources else key for key in keys)
+
+
+def citation(source: Mapping[str, Any]) -> str:
+    """One source entry as text: an address, a file of a repository at a commit, or how it was measured."""
+    if "url" in source:
+        return str(source["url"])
+    origin = source.get("repo") or source.get("package") or source.get("wheel") or ""
+    revision = source.get("tag") or source.get("branch") or source.get("commit") or source.get("at") or ""
+    parts = [origin, source.get("file", ""), source.get("how", ""), source.get("note", "")]
+    text = ", ".join(str(part) for part in parts if part)
+    return f"{text} ({revision})" if revision else text

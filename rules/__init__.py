@@ -1,0 +1,1 @@
+"""The declarative rules, one TOML file each."""
