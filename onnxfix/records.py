@@ -98,17 +98,18 @@ class ModelSummary:
 
 @dataclass(frozen=True, slots=True)
 class CheckReport:
-    """What `check` found in one model."""
+    """What `check` found in one model; `complaint` is what the ONNX checker says of it, "" when it is valid."""
 
     model: str
     target: str
     summary: ModelSummary
     diagnostics: tuple[Diagnostic, ...] = ()
+    complaint: str = ""
 
     @property
     def exit_code(self) -> int:
-        """0 when nothing but notes was found, else 1."""
-        return int(any(d.level != "note" for d in self.diagnostics))
+        """0 when the model is valid and nothing but notes was found, else 1."""
+        return int(bool(self.complaint) or any(d.level != "note" for d in self.diagnostics))
 
     def to_json(self) -> dict[str, Any]:
         """The report as JSON types."""

@@ -9,12 +9,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 
 from onnxfix.actions.context import Context
+from onnxfix.actions.fold_constants import fold_constants
+from onnxfix.actions.fold_reshape import fold_reshape
 from onnxfix.model.edit import Proposal
 
 Action = Callable[..., Iterable[Proposal]]
 
-ACTIONS: Mapping[str, Action] = {}
+ACTIONS: Mapping[str, Action] = {
+    "fold_constants": fold_constants,
+    "fold_reshape": fold_reshape,
+}
 
-PARAMETERS: Mapping[str, frozenset[str]] = {}
+PARAMETERS: Mapping[str, frozenset[str]] = {
+    "fold_constants": frozenset({"max_bytes"}),
+    "fold_reshape": frozenset(),
+}
 
 __all__ = ["ACTIONS", "Action", "Context", "PARAMETERS"]

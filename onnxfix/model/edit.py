@@ -14,6 +14,7 @@ import onnx
 from onnxfix.model.model import Model
 from onnxfix.model.order import misplaced, sorted_nodes
 from onnxfix.model.scope import Scope, ScopeId, subgraphs
+from onnxfix.records import Applicability, Level
 
 Body = onnx.GraphProto | onnx.FunctionProto
 
@@ -54,8 +55,8 @@ class Proposal:
     value: str = ""
     edits: tuple[Edit, ...] = ()
     exclusive: bool = False
-    applicability: str = ""
-    level: str = ""
+    applicability: Applicability | None = None
+    level: Level | None = None
 
     @property
     def subject(self) -> onnx.NodeProto | None:

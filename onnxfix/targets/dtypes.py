@@ -14,6 +14,8 @@ _NAMES = {
     "float8e4m3fn": "fp8",
     "float4e2m1": "fp4",
 }
+# Types that exist only on some GPUs; a build for another one is refused (parser_errors.yaml, hw-dtype).
+_HARDWARE = ("bf16", "fp8", "fp4", "int4")
 QUANTISED = ("int8", "int4", "fp8", "fp4")
 
 
@@ -47,8 +49,8 @@ def release_dtype(target: Target, dtype: str) -> Support:
 
 
 def device_dtype(target: Target, dtype: str) -> Support:
-    """Whether the target's GPU has an element type; "unknown" without a device or a source."""
-    if target.compute_capability is None:
+    """Whether the target's GPU has a type that not every GPU has; "unknown" without a device or a source."""
+    if target.compute_capability is None or dtype not in _HARDWARE:
         return Support("unknown")
     entry = table("devices")["sm"][target.compute_capability]
     has = entry.get("precisions", {}).get(dtype)

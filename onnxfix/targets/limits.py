@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from onnxfix.targets.records import Limit, Target
 from onnxfix.targets.tables import citation, holds, table
+
+if TYPE_CHECKING:
+    from onnx.defs import OpSchema
 
 FLOATING = ("fp32", "fp16", "bf16", "fp64", "fp8", "fp4")
 _EVIDENCE = {
@@ -95,22 +98,27 @@ def attribute(node: Node, name: str) -> Any:
     return schema_default(node.op_type, name, node.opset) if given is None else given
 
 
-@cache
 def schema_default(op_type: str, name: str, opset: int | None) -> Any:
     """The default of an attribute in ONNX's own schema at `opset` (None: the newest), None when there is none."""
-    from onnx import defs, helper
+    from onnx import helper
 
-    if not defs.has(op_type):
-        return None
-    known = defs.onnx_opset_version()
-    try:
-        schema = defs.get_schema(op_type, min(opset or known, known))
-    except defs.SchemaError:  # the operator is younger than the opset
-        return None
-    formal = schema.attributes.get(name)
+    schema = onnx_schema(op_type, opset)
+    formal = schema.attributes.get(name) if schema else None
     if formal is None or not formal.default_value.name:
         return None
     return plain(helper.get_attribute_value(formal.default_value))
+
+
+@cache
+def onnx_schema(op_type: str, opset: int | None) -> OpSchema | None:
+    """ONNX's definition of an operator at `opset` (None: the newest), None when ONNX has none there."""
+    from onnx import defs
+
+    newest = defs.onnx_opset_version()
+    try:
+        return defs.get_schema(op_type, min(opset or newest, newest))
+    except defs.SchemaError:
+        return None
 
 
 def plain(value: Any) -> Any:
@@ -132,7 +140,7 @@ def _applies(condition: Mapping[str, Any] | None, node: Node) -> bool | None:
         return True
     if "attr" in condition and node.attributes is not None:
         value = attribute(node, condition["attr"])
-        return value == condition["equals"] if "equals" in condition else value != condition["not_equals"]
+        return bool(value == condition["equals"] if "equals" in condition else value != condition["not_equals"])
     if "dtype" in condition and node.dtypes:
         wanted = FLOATING if condition["dtype"] == "floating" else (condition["dtype"],)
         return any(dtype in wanted for dtype in node.dtypes)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from importlib.metadata import PackageNotFoundError, version
+from contextlib import suppress
 from importlib.util import find_spec
 
 from onnxfix.targets.devices import known_release
@@ -46,9 +46,9 @@ def target_of_version(track: Track, installed: str) -> Target | None:
 
 
 def _version(distributions: tuple[str, ...]) -> str | None:
+    from importlib.metadata import distribution
+
     for name in distributions:
-        try:
-            return version(name)
-        except PackageNotFoundError:
-            continue
+        with suppress(ModuleNotFoundError):
+            return distribution(name).version
     return None

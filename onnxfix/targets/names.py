@@ -67,7 +67,7 @@ def target_names() -> tuple[str, ...]:
 
 
 def _read(name: str) -> dict[str, str]:
-    words = re.sub(r"[\s_]+", "-", name.strip().lower()).split("@")
+    words = [re.sub(r"[\s_]+", "-", word.strip()) for word in name.lower().split("@")]
     parts = [_read_part(word, name) for word in words if word]
     merged = {key: value for part in parts for key, value in part.items()}
     doubled = len(merged) < sum(map(len, parts)) or {"jetpack", "track"} <= merged.keys()

@@ -13,7 +13,7 @@ from onnxfix.targets.dtypes import (
     read_as,
     release_dtype,
 )
-from onnxfix.targets.limits import Node, broken, limits, table_source, words
+from onnxfix.targets.limits import Node, broken, limits, onnx_schema, table_source, words
 from onnxfix.targets.records import Support, Target
 from onnxfix.targets.tables import holds, in_force, table, version_key
 
@@ -37,8 +37,9 @@ def supports(
     `dtypes` are the element types of the data operands (what the operator's table speaks of: `X` of Conv, the
     branches of Where, not its condition; not shapes, axes or indices), in the fact base's names, ONNX's names or
     ONNX's numbers. `attributes` are the node's own; with `{}` or more, absent ones count with their ONNX default at
-    `opset`. The answer is "no" as soon as one fact refuses, else "unknown" when one fact is missing, else "yes".
-    Shapes, ranks and whether an input is a constant are not asked here: see `limits`.
+    `opset`. The answer is "no" as soon as one fact refuses, else "unknown" when one fact is missing, else "yes": the
+    operator is taken and no fact speaks against the node. Shapes, ranks and whether an input is a constant are not
+    asked here: see `limits`.
     """
     node = Node(op_type, opset, tuple(map(dtype_name, dtypes)), attributes)
     operator = _operator(target, op_type)
@@ -60,7 +61,7 @@ def _gravity(support: Support) -> tuple[int, bool]:
 
 def _operator(target: Target, op_type: str) -> Support:
     facts = table("operators")["ops"].get(op_type, {}).get(target.track)
-    entry = in_force(facts["support"], target.release) if facts and table_source(target) else None
+    entry = in_force(facts["support"], target.release) if facts else None
     source = table_source(target)
     if entry is None:
         return _unlisted(target, op_type, facts)
@@ -76,18 +77,19 @@ def _operator(target: Target, op_type: str) -> Support:
 def _unlisted(target: Target, op_type: str, facts: Mapping[str, Any] | None) -> Support:
     """An operator that no entry covers: registered as an extra, left out of a complete table, or not known."""
     for extra in table("operators")["extra_operators"][target.track]:
-        if op_type in extra["ops"] and table_source(target) and holds(extra, target.release):
+        if op_type in extra["ops"] and holds(extra, target.release):
             verified = extra["ev"] != "probe"
             reason = "" if verified else f"{op_type} is registered in {target.title}; not verified beyond that"
             return Support("yes" if verified else "unknown", reason, table_source(target))
     first = facts["support"][0]["since"] if facts else None
-    if first and target.track == "trt" and _has_table(target) and version_key(first) > version_key(target.release):
-        reason = f"the operator table of {target.title} does not list {op_type}, that of {first} is the first to do so"
-        return Support("no", reason, table_source(target))
+    if first and target.track == "trt" and version_key(first) > version_key(target.release):
+        reason = f"the operator table of TensorRT {first} is the first to list {op_type}"
+        return Support("no" if _has_table(target) else "unknown", reason, table_source(target))
     return Support("unknown", f"no source says whether {target.title} takes {op_type}")
 
 
 def _has_table(target: Target) -> bool:
+    """Whether the facts of the release come from its own operator table, which lists every importer."""
     entry = table("operators")["releases"].get(".".join(target.release.split(".")[:2]), {})
     return bool(entry.get("basis") == "table")
 
@@ -96,18 +98,15 @@ def _version(target: Target, node: Node) -> Iterator[Support]:
     """A doubt when the node's own opset gives the operator a newer definition than the release promises to know."""
     if node.opset is None or target.opset_max is None or node.opset <= target.opset_max:
         return
-    from onnx import defs
-
-    if not defs.has(node.op_type):
-        return
-    defined = defs.get_schema(node.op_type, min(node.opset, defs.onnx_opset_version())).since_version
+    schema = onnx_schema(node.op_type, node.opset)
+    defined = schema.since_version if schema else 0
     if defined > target.opset_max:
         reason = f"{target.title} promises opset {target.opset_max}; {node.op_type} was redefined in opset {defined}"
         yield Support("unknown", reason, table_source(target))
 
 
 def _types(target: Target, node: Node) -> Iterator[Support]:
-    listed = operator_dtypes(target, node.op_type)
+    listed = None if _lifted(target, node) else operator_dtypes(target, node.op_type)
     for dtype in node.dtypes:
         general = [release_dtype(target, dtype), device_dtype(target, dtype)]
         refusal = next((support for support in general if support.answer == "no"), None)
@@ -124,6 +123,12 @@ def _listed(target: Target, op_type: str, dtype: str, listed: tuple[str, ...] | 
     if target.track == "trt" and used in QUANTISED and op_type != "DequantizeLinear":
         return Support("unknown", f"{dtype} {op_type} is listed as quantised through Q/DQ, not as a plain type", source)
     return Support("yes", f"{dtype} is read as {used}" if used != dtype else "", source)
+
+
+def _lifted(target: Target, node: Node) -> bool:
+    """Whether the node carries the attribute that lets it build in more types than the table lists."""
+    repairs = [limit.fact["repair"] for limit in limits(target, node.op_type) if "repair" in limit.fact]
+    return any((node.attributes or {}).get(repair["set_attr"]) == repair["value"] for repair in repairs)
 
 
 def _attributes(target: Target, node: Node) -> Iterator[Support]:

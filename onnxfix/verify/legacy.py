@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 Attributes = dict[str, Any]
+# The attributes are the node's, and "outputs", the number of its outputs.
 Function = Callable[[Sequence[Array], Attributes], Sequence[Array]]
 
 
@@ -22,9 +23,19 @@ class NotInference(ValueError):
     """The node asks for training behaviour, whose outputs are random or depend on the batch."""
 
 
-def find(op_type: str, since_version: int) -> Function | None:
-    """The function of that operator in the version of its schema, or None when ONNX Runtime runs it."""
-    return _FUNCTIONS.get((op_type, since_version))
+def known(op_type: str, since_version: int) -> bool:
+    """Whether the operator, in that version of its schema, is computed here."""
+    return (op_type, since_version) in _FUNCTIONS
+
+
+def run(node: onnx.NodeProto, since_version: int, inputs: Sequence[Array]) -> list[Array]:
+    """The outputs of a node. Raises ValueError when its inputs or attributes break the specification."""
+    attributes = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
+    attributes = {name: value.decode() if isinstance(value, bytes) else value for name, value in attributes.items()}
+    attributes["outputs"] = len(node.output)
+    with np.errstate(all="ignore"):
+        results = _FUNCTIONS[node.op_type, since_version](inputs, attributes)
+    return [np.asarray(result) for result in results]
 
 
 def _elementwise(compute: Callable[[Array, Array], Array]) -> Function:
@@ -98,11 +109,11 @@ def _concat(inputs: Sequence[Array], attributes: Attributes) -> list[Array]:
     return [np.concatenate(inputs, axis=attributes.get("axis", 1))]
 
 
-def _split(inputs: Sequence[Array], attributes: Attributes, outputs: int) -> list[Array]:
+def _split(inputs: Sequence[Array], attributes: Attributes) -> list[Array]:
     axis = attributes.get("axis", 0)
     sizes = inputs[1] if len(inputs) > 1 else attributes.get("split")
     if sizes is None:
-        return np.split(inputs[0], outputs, axis)
+        return np.split(inputs[0], attributes["outputs"], axis)
     return np.split(inputs[0], np.cumsum(sizes)[:-1], axis)
 
 
@@ -128,16 +139,20 @@ def _tile(inputs: Sequence[Array], _: Attributes) -> list[Array]:
 
 
 def _upsample(inputs: Sequence[Array], attributes: Attributes) -> list[Array]:
-    scales = (attributes["height_scale"], attributes["width_scale"])
-    take = _nearest if attributes.get("mode", "nearest") == "nearest" else _linear
-    result = inputs[0]
-    for axis, scale in zip((2, 3), scales, strict=True):
-        result = take(result, axis, np.float32(scale))
-    return [result]
+    scales = (1.0, 1.0, attributes["height_scale"], attributes["width_scale"])
+    return [resample(inputs[0], scales, attributes.get("mode", "nearest"))]
+
+
+def resample(x: Array, scales: Sequence[float], mode: str) -> Array:
+    """Upsample: `scales` has one factor for each axis, `mode` is "nearest", "linear" or "bilinear"."""
+    for axis, scale in enumerate(scales):
+        if scale != 1.0:
+            x = (_nearest if mode == "nearest" else _linear)(x, axis, np.float32(scale))
+    return x
 
 
 def _nearest(x: Array, axis: int, scale: np.float32) -> Array:
-    return x.take(_sources(x.shape[axis], scale).astype(np.int64), axis)
+    return np.asarray(x.take(_sources(x.shape[axis], scale).astype(np.int64), axis))
 
 
 def _linear(x: Array, axis: int, scale: np.float32) -> Array:
@@ -147,13 +162,13 @@ def _linear(x: Array, axis: int, scale: np.float32) -> Array:
     shape = [1] * x.ndim
     shape[axis] = len(at)
     part = (at - low).reshape(shape)
-    return ((1 - part) * x.take(low, axis) + part * x.take(high, axis)).astype(x.dtype)
+    return np.asarray((1 - part) * x.take(low, axis) + part * x.take(high, axis), dtype=x.dtype)
 
 
 def _sources(size: int, scale: np.float32) -> Array:
     """The place in the input of each output element: asymmetric, never past the last element."""
     count = int(np.floor(np.float32(size) * scale))
-    return np.minimum(np.arange(count, dtype=np.float32) / scale, np.float32(size - 1))
+    return np.asarray(np.minimum(np.arange(count, dtype=np.float32) / scale, np.float32(size - 1)))
 
 
 _BINARY: dict[str, Callable[[Array, Array], Array]] = {
@@ -177,6 +192,7 @@ _FUNCTIONS: dict[tuple[str, int], Function] = {
     **{("Dropout", version): _dropout for version in (1, 6)},
     ("Reshape", 1): _reshape,
     ("Concat", 1): _concat,
+    ("Split", 1): _split,
     ("Pad", 1): _pad,
     ("Cast", 1): _cast,
     ("Tile", 1): _tile,

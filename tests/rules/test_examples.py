@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from onnxfix.fixpoint.catalogue import load_rules
-from onnxfix.fixpoint.examples import problems
+from onnxfix.verify.examples import problems
 from onnxfix.rewrite.rule import Example, Rule
 
 RULES = load_rules()

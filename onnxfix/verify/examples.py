@@ -12,7 +12,6 @@ from pathlib import Path
 
 import onnx
 
-from onnxfix.fixpoint.canonical import canonical
 from onnxfix.fixpoint.options import Options
 from onnxfix.fixpoint.rounds import Outcome, look, repair_model
 from onnxfix.model import Model, load, save
@@ -22,6 +21,8 @@ from onnxfix.rewrite.rule import Example, Rule
 from onnxfix.rewrite.rulefile import example_model
 from onnxfix.targets import resolve
 from onnxfix.targets.records import Target
+from onnxfix.verify.canonical import canonical
+from onnxfix.verify.numeric import verify_numeric
 
 
 def problems(rule: Rule, example: Example, rules: Sequence[Rule]) -> Iterator[str]:
@@ -78,8 +79,6 @@ def _properties(rule: Rule, before: Model, outcome: Outcome, rules: Sequence[Rul
 
 
 def _compare(before: Model, after: Model) -> Check:
-    from onnxfix.verify.numeric import verify_numeric
-
     with tempfile.TemporaryDirectory(prefix="onnxfix-") as folder:
         original, candidate = Path(folder, "before.onnx"), Path(folder, "after.onnx")
         save(before, original)

@@ -1,0 +1,226 @@
+"""What shape arithmetic computes, as far as it can be known before running.
+
+`Shape -> Gather -> Unsqueeze -> Concat -> Reshape` chains (PyTorch's `x.view(x.size(0), -1)`) compute lists of sizes.
+Each element here is a number, the name of a symbolic size, or None where it is unknown.
+Sources: the ONNX operator specs of the operators in `_RULES`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import onnx
+
+from onnxfix.model.model import Array
+from onnxfix.model.scope import Scope
+from onnxfix.model.types import Dim
+
+MAX_ELEMENTS = 64
+_INTEGERS = (onnx.TensorProto.INT64, onnx.TensorProto.INT32)
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """A scalar (`rank` 0, one element) or a list (`rank` 1) of sizes; `dtype` is INT64 or INT32."""
+
+    elements: tuple[Dim, ...]
+    rank: int = 1
+    dtype: int = onnx.TensorProto.INT64
+
+    @property
+    def known(self) -> bool:
+        """Whether every element is a number."""
+        return all(isinstance(element, int) for element in self.elements)
+
+    def array(self) -> Array:
+        """The numbers, when all are known."""
+        values = np.array(self.elements, dtype=onnx.helper.tensor_dtype_to_np_dtype(self.dtype))
+        return values.reshape(()) if self.rank == 0 else values
+
+
+Known = dict[str, Sizes]
+Inputs = list[Sizes | None]
+
+
+def shape_values(scope: Scope) -> Known:
+    """The sizes that each value of the scope holds; values that hold none are absent."""
+    known: Known = {}
+    for node in scope.nodes:
+        evaluate = _RULES.get(node.op_type)
+        if evaluate is None or node.domain not in ("", "ai.onnx") or len(node.output) != 1:
+            continue
+        if any(attribute.ref_attr_name for attribute in node.attribute):
+            continue
+        result = evaluate(scope, node, [sizes_of(scope, known, name) for name in node.input])
+        if result is not None and len(result.elements) <= MAX_ELEMENTS:
+            known[node.output[0]] = result
+    return known
+
+
+def sizes_of(scope: Scope, known: Known, name: str) -> Sizes | None:
+    """The sizes of a value: computed ones, or those of an integer constant of rank 0 or 1."""
+    if not name:
+        return None
+    if name in known:
+        return known[name]
+    tensor = scope.constant(name)
+    if tensor is None or tensor.data_type not in _INTEGERS or len(tensor.dims) > 1:
+        return None
+    if tensor.dims and tensor.dims[0] > MAX_ELEMENTS:
+        return None
+    return Sizes(tuple(scope.model.array(tensor).reshape(-1).tolist()), len(tensor.dims), tensor.data_type)
+
+
+def _attribute(node: onnx.NodeProto, name: str, default: int) -> int:
+    return next((a.i for a in node.attribute if a.name == name), default)
+
+
+def _shape(scope: Scope, node: onnx.NodeProto, _: Inputs) -> Sizes | None:
+    dims = scope.type_of(node.input[0]).dims
+    if dims is None:
+        return None
+    attributes = {a.name: a.i for a in node.attribute}
+    return Sizes(dims[attributes.get("start", 0) : attributes.get("end", len(dims))])
+
+
+def _size(scope: Scope, node: onnx.NodeProto, _: Inputs) -> Sizes | None:
+    kind = scope.type_of(node.input[0])
+    if not kind.static or kind.dims is None:
+        return None
+    return Sizes((int(np.prod([d for d in kind.dims if isinstance(d, int)], dtype=np.int64)),), 0)
+
+
+def _gather(_: Scope, node: onnx.NodeProto, inputs: Inputs) -> Sizes | None:
+    data, indices = inputs
+    if (
+        data is None
+        or indices is None
+        or not indices.known
+        or data.rank != 1
+        or _attribute(node, "axis", 0) not in (0, -1)
+    ):
+        return None
+    places = [index for index in indices.elements if isinstance(index, int)]
+    if any(not -len(data.elements) <= place < len(data.elements) for place in places):
+        return None
+    return Sizes(tuple(data.elements[place] for place in places), indices.rank, data.dtype)
+
+
+def _slice(scope: Scope, node: onnx.NodeProto, inputs: Inputs) -> Sizes | None:
+    data = inputs[0]
+    if data is None or data.rank != 1:
+        return None
+    if scope.opset < 10:
+        attributes = {a.name: list(a.ints) for a in node.attribute}
+        bounds = [attributes.get("starts", []), attributes.get("ends", []), attributes.get("axes", [0]), [1]]
+    else:
+        given: list[Sizes | None] = [*inputs[1:], *[None] * (5 - len(inputs))]
+        defaults: list[list[Dim]] = [[], [], [0], [1]]
+        bounds = []
+        for position, default in enumerate(defaults):
+            present = position + 1 < len(node.input) and bool(node.input[position + 1])
+            found = given[position]
+            if present and (found is None or not found.known):
+                return None
+            bounds.append([int(e) for e in (found.elements if present and found else default) if isinstance(e, int)])
+    if any(len(bound) != 1 for bound in bounds) or bounds[2][0] not in (0, -1) or bounds[3][0] == 0:
+        return None
+    return Sizes(
+        data.elements[bounds[0][0] : _end(bounds[1][0], bounds[3][0], len(data.elements)) : bounds[3][0]], 1, data.dtype
+    )
+
+
+def _end(end: int, step: int, length: int) -> int | None:
+    """Python's end of an ONNX slice: with a negative step an end below -length means before the first element."""
+    return None if step < 0 and end < -length else end
+
+
+def _concat(_: Scope, __: onnx.NodeProto, inputs: Inputs) -> Sizes | None:
+    parts = [part for part in inputs if part is not None and part.rank == 1]
+    if len(parts) != len(inputs) or not parts:
+        return None
+    return Sizes(tuple(element for part in parts for element in part.elements), 1, parts[0].dtype)
+
+
+def _unsqueeze(_: Scope, __: onnx.NodeProto, inputs: Inputs) -> Sizes | None:
+    data = inputs[0]
+    return Sizes(data.elements, 1, data.dtype) if data is not None and data.rank == 0 else None
+
+
+def _squeeze(_: Scope, __: onnx.NodeProto, inputs: Inputs) -> Sizes | None:
+    data = inputs[0]
+    fits = data is not None and data.rank == 1 and len(data.elements) == 1
+    return Sizes(data.elements, 0, data.dtype) if data is not None and fits else None
+
+
+def _reshape(_: Scope, __: onnx.NodeProto, inputs: Inputs) -> Sizes | None:
+    data, shape = (*inputs, None)[:2]
+    if data is None or shape is None:
+        return None
+    if shape.elements == ():
+        return Sizes(data.elements, 0, data.dtype) if len(data.elements) == 1 else None
+    return Sizes(data.elements, 1, data.dtype) if shape.elements in ((-1,), (len(data.elements),)) else None
+
+
+def _identity(_: Scope, __: onnx.NodeProto, inputs: Inputs) -> Sizes | None:
+    return inputs[0]
+
+
+def _cast(_: Scope, node: onnx.NodeProto, inputs: Inputs) -> Sizes | None:
+    to = _attribute(node, "to", 0)
+    data = inputs[0]
+    if data is None or to not in _INTEGERS:
+        return None
+    fits = to == onnx.TensorProto.INT64 or all(not isinstance(e, int) or abs(e) < 2**31 for e in data.elements)
+    return Sizes(data.elements, data.rank, to) if fits else None
+
+
+def _arithmetic(compute: Callable[[int, int], int]) -> Callable[[Scope, onnx.NodeProto, Inputs], Sizes | None]:
+    def evaluate(_: Scope, __: onnx.NodeProto, inputs: Inputs) -> Sizes | None:
+        left, right = inputs
+        if left is None or right is None or left.dtype != right.dtype:
+            return None
+        count = max(len(left.elements), len(right.elements))
+        if any(len(side.elements) not in (1, count) for side in (left, right)):
+            return None
+        pairs = zip(_repeated(left, count), _repeated(right, count), strict=True)
+        return Sizes(tuple(_computed(compute, a, b) for a, b in pairs), max(left.rank, right.rank), left.dtype)
+
+    return evaluate
+
+
+def _repeated(sizes: Sizes, count: int) -> tuple[Dim, ...]:
+    return sizes.elements * count if len(sizes.elements) == 1 else sizes.elements
+
+
+def _computed(compute: Callable[[int, int], int], left: Dim, right: Dim) -> Dim:
+    if not isinstance(left, int) or not isinstance(right, int) or (compute is _divided and right == 0):
+        return None
+    result = compute(left, right)
+    return result if abs(result) < 2**31 else None
+
+
+def _divided(left: int, right: int) -> int:
+    """ONNX Div on integers truncates towards zero."""
+    quotient = abs(left) // abs(right)
+    return quotient if (left < 0) == (right < 0) else -quotient
+
+
+_RULES: dict[str, Callable[[Scope, onnx.NodeProto, Inputs], Sizes | None]] = {
+    "Shape": _shape,
+    "Size": _size,
+    "Gather": _gather,
+    "Slice": _slice,
+    "Concat": _concat,
+    "Unsqueeze": _unsqueeze,
+    "Squeeze": _squeeze,
+    "Reshape": _reshape,
+    "Identity": _identity,
+    "Cast": _cast,
+    "Add": _arithmetic(lambda a, b: a + b),
+    "Sub": _arithmetic(lambda a, b: a - b),
+    "Mul": _arithmetic(lambda a, b: a * b),
+    "Div": _arithmetic(_divided),
+}

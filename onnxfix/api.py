@@ -1,0 +1,199 @@
+"""The straight lines: check() and repair(), from a file to a typed record."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import onnx
+
+from onnxfix.errors import OnnxfixError
+from onnxfix.fixpoint.catalogue import load_rules
+from onnxfix.fixpoint.options import Options
+from onnxfix.fixpoint.rounds import Outcome, look, repair_model
+from onnxfix.model import Model, external_tensors, load, place_of
+from onnxfix.model.wire import SELF
+from onnxfix.proof import METADATA_KEY, Proof, Verification, candidate_file, refusal, taken_back
+from onnxfix.records import CheckReport, ModelSummary, RepairReport, Withheld
+from onnxfix.rewrite.rule import Rule
+from onnxfix.targets import local_target, resolve
+from onnxfix.targets.records import Target
+
+Source = str | Path | onnx.ModelProto
+Progress = Callable[[str], object]
+
+
+def check(
+    model: Source,
+    *,
+    target: str | None = None,
+    select: Sequence[str] = (),
+    ignore: Sequence[str] = (),
+    rules: Sequence[str | Path] = (),
+) -> CheckReport:
+    """Find defects; nothing is changed.
+
+    `target` is a name such as "trt8.6" or "jetson-nano", by default the TensorRT on this machine.  `select` and
+    `ignore` hold rule codes, names or families; `rules` are folders with rules of your own.
+    Raises OnnxfixError for a file that is no model, a rule with a mistake, or an unknown target.
+    """
+    options = _options(target, None, select, ignore, False, False, rules)
+    every_rule = _rules(options)
+    original = load(model)
+    context, findings = look(original, every_rule, options)
+    return CheckReport(
+        model=original.label,
+        target=_title(options.target),
+        summary=summary(original),
+        diagnostics=tuple(finding.diagnostic() for finding in findings),
+        complaint=context.complaint,
+    )
+
+
+def repair(
+    model: Source,
+    output: str | Path | None = None,
+    *,
+    target: str | None = None,
+    opset: int | None = None,
+    select: Sequence[str] = (),
+    ignore: Sequence[str] = (),
+    unsafe_fixes: bool = False,
+    interface_changes: bool = False,
+    rules: Sequence[str | Path] = (),
+    verify: Verification = "engine",
+    inputs: str | Path | None = None,
+    in_place: bool = False,
+    dry_run: bool = False,
+    progress: Progress = str,
+) -> RepairReport:
+    """Repair a model, prove the repair, and write it only when it is proven.
+
+    The file is written to `output` (default: NAME.fixed.onnx beside the input; with `in_place` the input itself,
+    replaced atomically) when the structure is valid, the outputs equal the original's, and the target does not
+    refuse it.  `verify` "numeric" leaves the engine out, "none" both; the report says what was not checked.
+    `inputs` is an .npz file with recorded inputs.  `opset` converts to that version.  `progress` is called with
+    the name of each stage.  A ModelProto is never changed; without `output` nothing is written for one.
+    Raises OnnxfixError for bad input, and NotConverged when the rules undo each other.
+    """
+    started = time.perf_counter()
+    options = _options(target, opset, select, ignore, unsafe_fixes, interface_changes, rules)
+    every_rule = _rules(options)
+    progress("reading the model")
+    original = load(model)
+    destination = _destination(original, output, in_place)
+    progress("repairing")
+    outcome = repair_model(original, every_rule, options)
+    proof = Proof(original, every_rule, options, verify, Path(inputs) if inputs else None, progress)
+    blamed: list[Withheld] = []
+    with ExitStack() as files:
+        path = files.enter_context(candidate_file(outcome, destination))
+        verdict = proof.verdict(outcome, path)
+        if guilty := proof.guilty_rule(outcome, verdict):
+            blamed = taken_back(outcome, guilty)
+            proof, outcome = proof.without(guilty)
+            path = files.enter_context(candidate_file(outcome, destination))
+            verdict = proof.verdict(outcome, path)
+        unwritten = refusal(verdict) if outcome.journal else ""
+        wanted = bool(outcome.journal) or output is not None
+        written = destination if destination and wanted and not unwritten and not dry_run else None
+        if written:
+            path.replace(written)
+    return RepairReport(
+        model=original.label,
+        target=_title(options.target),
+        before=summary(original),
+        after=summary(outcome.model),
+        fixes=tuple(outcome.journal),
+        remaining=tuple(finding.diagnostic() for finding in outcome.remaining),
+        withheld=(*(Withheld(finding.diagnostic(), why) for finding, why in outcome.withheld), *blamed),
+        verdict=verdict,
+        output=str(written or ""),
+        unwritten=unwritten,
+        notes=tuple(_notes(proof, outcome)),
+        seconds=time.perf_counter() - started,
+    )
+
+
+def convert_opset(
+    model: Source, opset: int, output: str | Path | None = None, *, verify: Verification = "numeric"
+) -> RepairReport:
+    """Convert to another opset, up or down, and nothing else; otherwise like repair()."""
+    return repair(model, output, opset=opset, select=("requested-opset",), verify=verify)
+
+
+def summary(model: Model) -> ModelSummary:
+    """The few facts that head a report."""
+    graph = model.proto.graph
+    return ModelSummary(
+        opset=next((entry.version for entry in model.proto.opset_import if entry.domain in ("", "ai.onnx")), 1),
+        ir_version=model.proto.ir_version,
+        nodes=len(graph.node),
+        inputs=tuple(value.name for value in graph.input),
+        outputs=tuple(value.name for value in graph.output),
+    )
+
+
+def _options(
+    target: str | None,
+    opset: int | None,
+    select: Sequence[str],
+    ignore: Sequence[str],
+    unsafe_fixes: bool,
+    interface_changes: bool,
+    rules: Sequence[str | Path],
+) -> Options:
+    return Options(
+        target=resolve(target) if target else local_target(),
+        opset=opset,
+        select=tuple(select),
+        ignore=tuple(ignore),
+        unsafe_fixes=unsafe_fixes,
+        interface_changes=interface_changes,
+        rule_folders=tuple(Path(folder) for folder in rules),
+    )
+
+
+def _rules(options: Options) -> tuple[Rule, ...]:
+    every_rule = load_rules(options.rule_folders)
+    words = {"ALL", *(word for rule in every_rule for word in (rule.code, rule.name, rule.family))}
+    for word in (*options.select, *options.ignore):
+        if word not in words and not any(rule.code.startswith(word.upper()) for rule in every_rule):
+            raise OnnxfixError(f"no rule is called {word!r}", hint="`onnxfix rules` lists them")
+    return every_rule
+
+
+def _title(target: Target | None) -> str:
+    return target.title if target else "no TensorRT on this machine"
+
+
+def _destination(original: Model, output: str | Path | None, in_place: bool) -> Path | None:
+    if output is not None and in_place:
+        raise OnnxfixError("give either an output or in-place, not both")
+    if output is not None:
+        path = Path(output)
+        if path.is_dir():
+            raise OnnxfixError("is a folder", where=str(path), hint="name a file")
+        if original.path and path.exists() and original.path.exists() and path.samefile(original.path):
+            raise OnnxfixError("is the input itself", where=str(path), hint="use --in-place to replace it")
+        return path
+    if original.path is None:
+        return None
+    return original.path if in_place else original.path.with_name(f"{original.path.stem}.fixed.onnx")
+
+
+def _notes(proof: Proof, outcome: Outcome) -> Iterator[str]:
+    if proof.options.target and proof.options.target.note:
+        yield proof.options.target.note
+    if proof.verify == "none" and outcome.journal:
+        yield "outputs and engine were not checked (--verify none)"
+    elif proof.verify == "numeric":
+        yield "the engine was not checked (--verify numeric)"
+    files = sorted({place_of(t)[0] for t in external_tensors(outcome.model.proto)} - {SELF})
+    if files:
+        yield f"the weights stay in {', '.join(files[:3])}; keep the model beside them"
+
+
+__all__ = ["METADATA_KEY", "Options", "check", "convert_opset", "repair", "summary"]

@@ -1,0 +1,103 @@
+"""The command line: finds the command, and turns every failure into one line and an exit code.
+
+Exit codes: 0 clean, or all fixed and verified; 1 defects remain, or a check did not pass; 2 usage, file or internal
+error; 130 interrupted; 141 the reader of the output went away.  A command's module is imported only when it runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from onnxfix import __version__
+from onnxfix.errors import OnnxfixError
+from onnxfix.report.text import sentence
+
+COMMANDS = {
+    "repair": "repair a model, prove the repair, and write it",
+    "check": "say what is wrong with models; change nothing",
+    "show": "the facts about a model: interface, operators, weights",
+    "rules": "list the rules, or explain one",
+    "rules test": "run the examples of your own rules",
+    "rules new": "write the skeleton of a rule",
+}
+
+INTERRUPTED, READER_GONE = 130, 141
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; `arguments` are those of the process by default.  Returns the exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        code = _run(sys.argv[1:] if arguments is None else list(arguments))
+        sys.stdout.flush()
+        return code
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        _drop_output()
+        return READER_GONE
+    except OnnxfixError as error:
+        return _fail(str(error))
+    except Exception as error:
+        return _crash(error)
+
+
+def _run(words: list[str]) -> int:
+    name = next((name for name in (" ".join(words[:2]), *words[:1]) if name in COMMANDS), "")
+    try:
+        if not name:
+            return _no_command(words)
+        module = import_module(f"onnxfix.cli.{name.replace(' ', '_')}")
+        parser = argparse.ArgumentParser(f"onnxfix {name}", description=module.__doc__, allow_abbrev=False)
+        module.declare(parser)
+        options = parser.parse_args(words[len(name.split()) :])
+    except SystemExit as stop:  # argparse has said what is wrong, or printed the help
+        return int(stop.code or 0)
+    code: int = module.run(options)
+    return code
+
+
+def _no_command(words: list[str]) -> int:
+    width = max(map(len, COMMANDS))
+    listing = "\n".join(f"  {name:{width}}  {summary}" for name, summary in COMMANDS.items())
+    parser = argparse.ArgumentParser(
+        "onnxfix",
+        usage="onnxfix COMMAND ...",
+        description="Repairs ONNX models that TensorRT refuses, and proves the repair by numbers.",
+        epilog=f"commands:\n{listing}\n\n`onnxfix COMMAND --help` explains a command.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"onnxfix {__version__}")
+    parser.add_argument("command", nargs="?", help=argparse.SUPPRESS)
+    command = parser.parse_known_args(words)[0].command
+    parser.error(f"no command {sentence(command)!r}" if command else "name a command")
+
+
+def _crash(error: Exception) -> int:
+    if os.environ.get("ONNXFIX_TRACEBACK"):
+        import traceback
+
+        traceback.print_exception(error)
+    return _fail(f"{type(error).__name__}: {error} (run with ONNXFIX_TRACEBACK=1 for details)")
+
+
+def _fail(message: str) -> int:
+    try:
+        sys.stdout.flush()
+    except OSError:  # a full disk or a closed pipe, which is perhaps what `message` is about
+        _drop_output()
+    print(f"onnxfix: {sentence(message)}", file=sys.stderr)
+    return 2
+
+
+def _drop_output() -> None:
+    """Let the interpreter flush into nothing when it ends, instead of complaining."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,33 @@
+"""Arguments that several commands share."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def declare_rules(parser: argparse.ArgumentParser) -> None:
+    """--target, --select, --ignore and --rules, whose defaults come from pyproject.toml."""
+    parser.add_argument("--target", metavar="T", help="such as trt8.6, jetson-nano, rtx (default: the one installed)")
+    parser.add_argument(
+        "--select", metavar="RULES", type=words, action="extend", help="only these codes, names or families (a,b,c)"
+    )
+    parser.add_argument("--ignore", metavar="RULES", type=words, action="extend", help="not these")
+    declare_folders(parser)
+
+
+def declare_folders(parser: argparse.ArgumentParser) -> None:
+    """--rules."""
+    parser.add_argument(
+        "--rules", metavar="DIR", type=Path, action="append", help="a folder with rules of your own (repeatable)"
+    )
+
+
+def declare_format(parser: argparse.ArgumentParser) -> None:
+    """--format."""
+    parser.add_argument("--format", choices=("text", "json"), default="text", help="text (default) or json")
+
+
+def words(text: str) -> list[str]:
+    """The words of a comma-separated list."""
+    return [word.strip() for word in text.split(",") if word.strip()]

@@ -1,0 +1,93 @@
+"""Settings: those of `[tool.onnxfix]` in the nearest pyproject.toml, under those of the command line."""
+
+from __future__ import annotations
+
+import argparse
+import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from onnxfix.errors import OnnxfixError
+
+VERIFICATIONS = ("none", "numeric", "engine")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a command runs with; folders of rules in pyproject.toml are relative to that file."""
+
+    target: str | None = None
+    select: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    unsafe_fixes: bool = False
+    rules: tuple[Path, ...] = ()
+    verify: str = "engine"
+
+
+def settings(options: argparse.Namespace, start: Path | None = None) -> Settings:
+    """The settings of a command, with the pyproject.toml nearest to `start` (the working directory).
+
+    Raises OnnxfixError for a pyproject.toml that is no TOML, an unknown key or a value of the wrong type.
+    """
+    given = {field.name: getattr(options, field.name, None) for field in fields(Settings)}
+    wins = {name: tuple(value) if isinstance(value, list) else value for name, value in given.items() if value is not None}
+    return replace(read(nearest(start or Path.cwd())), **wins)
+
+
+def nearest(start: Path) -> Path | None:
+    """The pyproject.toml in `start` or the closest folder above it."""
+    candidates = (folder / "pyproject.toml" for folder in (start, *start.parents))
+    return next((path for path in candidates if path.is_file()), None)
+
+
+def read(path: Path | None) -> Settings:
+    """The settings of one file; the defaults when there is no file or no table."""
+    if path is None:
+        return Settings()
+    try:
+        tool = tomllib.loads(path.read_text(encoding="utf-8")).get("tool", {})
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise OnnxfixError(f"cannot be read: {error}", where=str(path)) from None
+    table = tool.get("onnxfix", {}) if isinstance(tool, dict) else {}
+    if not isinstance(table, dict):
+        raise OnnxfixError("must be a table", where=f"{path}: tool.onnxfix")
+    values = {key.replace("-", "_"): _value(path, key, value) for key, value in table.items()}
+    return Settings(**values)
+
+
+def _value(path: Path, key: str, value: Any) -> Any:
+    where = f"{path}: tool.onnxfix.{key}"
+    if key not in _KEYS:
+        raise OnnxfixError("unknown key", where=where, hint=f"there are: {', '.join(_KEYS)}")
+    fits, form, convert = _KEYS[key]
+    if not fits(value):
+        raise OnnxfixError(f"must be {form}", where=where)
+    return convert(path, value)
+
+
+def _is_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
+
+
+def _as_it_is(_: Path, value: Any) -> Any:
+    return value
+
+
+def _as_tuple(_: Path, value: list[str]) -> tuple[str, ...]:
+    return tuple(value)
+
+
+def _as_folders(path: Path, value: list[str]) -> tuple[Path, ...]:
+    return tuple(path.parent / folder for folder in value)
+
+
+_KEYS: dict[str, tuple[Callable[[Any], bool], str, Callable[[Path, Any], Any]]] = {
+    "target": (lambda value: isinstance(value, str), "a text such as \"trt8.6\"", _as_it_is),
+    "select": (_is_texts, "a list of rules", _as_tuple),
+    "ignore": (_is_texts, "a list of rules", _as_tuple),
+    "unsafe-fixes": (lambda value: isinstance(value, bool), "true or false", _as_it_is),
+    "rules": (_is_texts, "a list of folders", _as_folders),
+    "verify": (lambda value: value in VERIFICATIONS, f"one of {', '.join(VERIFICATIONS)}", _as_it_is),
+}

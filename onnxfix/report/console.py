@@ -1,0 +1,96 @@
+"""The reports of check and repair as lines for people."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+
+from onnxfix.records import AppliedFix, Check, CheckReport, Diagnostic, RepairReport
+from onnxfix.report.groups import entry_lines, grouped, of_diagnostic, of_fix, of_withheld
+from onnxfix.report.text import Line, counted, sentence, visible
+
+FIXES, FINDINGS = 3, 10
+"""How many places of one message are named: of applied fixes, and of findings that remain."""
+
+_PATH, _NODE_TEXT, _RENAMED = 400, 300, 8
+_TITLES = {"structural": "Structure", "numeric": "Numbers", "engine": "Engine"}
+_OUTCOMES = {"passed": ("passed", "green"), "failed": ("failed", "bold red"), "not_verified": ("not verified", "yellow")}
+
+
+def check_lines(report: CheckReport) -> Iterator[Line]:
+    """What `check` found in one model."""
+    summary = report.summary
+    yield _header(report.model, f"opset {summary.opset}", summary.nodes, report.target)
+    yield from grouped(map(of_diagnostic, report.diagnostics), FINDINGS)
+    if report.complaint:
+        yield (("The ONNX checker refuses the model: ", "red"), sentence(report.complaint))
+    yield _tally(report.diagnostics, report.complaint)
+
+
+def repair_lines(report: RepairReport, *, diff: bool = False) -> Iterator[Line]:
+    """What `repair` did to one model; with `diff` every fix on its own, with its nodes before and after."""
+    old, new = report.before.opset, report.after.opset
+    yield _header(report.model, f"opset {old}" + (f" -> {new}" if new != old else ""), _nodes(report), report.target)
+    yield from _differences(report.fixes) if diff else grouped(map(of_fix, report.fixes), FIXES)
+    yield from grouped(map(of_diagnostic, report.remaining), FINDINGS)
+    yield from grouped(map(of_withheld, report.withheld), FIXES)
+    yield from (("note: ", sentence(note)) for note in report.notes)
+    yield _fixed(report)
+    yield from map(_check_line, report.verdict.checks)
+    yield from _written(report)
+
+
+def _header(model: str, opset: str, nodes: str | int, target: str) -> Line:
+    count = nodes if isinstance(nodes, str) else counted(nodes, "node")
+    return ((visible(model, _PATH), "bold"), f"   {opset}, {count}, target {visible(target)}")
+
+
+def _nodes(report: RepairReport) -> str:
+    old, new = report.before.nodes, report.after.nodes
+    return counted(old, "node") if old == new else f"{old} -> {counted(new, 'node')}"
+
+
+def _tally(diagnostics: Sequence[Diagnostic], complaint: str) -> Line:
+    if not diagnostics:
+        return ("No rule finds a defect.",) if complaint else (("No defects.", "green"),)
+    levels = Counter(item.level for item in diagnostics)
+    counts = ", ".join(counted(levels[level], level) for level in ("error", "warning", "note") if levels[level])
+    defects = Counter(item.fix for item in diagnostics if item.level != "note")
+    able = [f"[*] `onnxfix repair` fixes {defects['safe']}"] if defects["safe"] else []
+    able += [f"[!] {defects['unsafe']} with --unsafe-fixes"] if defects["unsafe"] else []
+    return (f"{counts}. " + ", ".join(able),) if able else (f"{counts}.",)
+
+
+def _differences(fixes: Iterable[AppliedFix]) -> Iterator[Line]:
+    for fix in fixes:
+        yield from entry_lines([of_fix(fix)], 1)
+        yield from (("  ", (f"- {visible(text, _NODE_TEXT)}", "red")) for text in fix.before)
+        yield from (("  ", (f"+ {visible(text, _NODE_TEXT)}", "green")) for text in fix.after)
+        renamed = [f"{visible(old)} -> {visible(new)}" for old, new in fix.renamed.items()]
+        yield from (("  ", (f"~ {text}", "yellow")) for text in renamed[:_RENAMED])
+        if len(renamed) > _RENAMED:
+            yield ("  ", (f"~ and {counted(len(renamed) - _RENAMED, 'more name')}", "yellow"))
+
+
+def _fixed(report: RepairReport) -> Line:
+    left = [item for item in report.remaining if item.level != "note"]
+    left += [item.diagnostic for item in report.withheld if item.diagnostic.level != "note"]
+    total = len(report.fixes) + len(left)
+    if not total:
+        return (("Nothing to fix.", "green"),)
+    return ((f"Fixed {len(report.fixes)} of {total}.", "yellow" if left else "green"),)
+
+
+def _check_line(check: Check) -> Line:
+    word, style = _OUTCOMES[check.outcome]
+    return (f"{_TITLES[check.kind]:10}", (f"{word:13}", style), sentence(check.reason))
+
+
+def _written(report: RepairReport) -> Iterator[Line]:
+    time = (f"   {report.seconds:.1f} s", "dim")
+    if report.output:
+        yield (("Wrote ", "bold"), (visible(report.output, _PATH), "bold"), time)
+    elif report.unwritten:
+        yield (("Nothing written: ", "bold red"), sentence(report.unwritten), time)
+    elif report.fixes:
+        yield (("Nothing written (dry run).", "bold"), time)

@@ -1,0 +1,75 @@
+"""Where reports go: standard output for lines and JSON, standard error for progress."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from onnxfix.report.text import Line
+
+PATIENCE = 1.0
+"""Seconds of silence before progress is shown."""
+
+
+def write(lines: Iterable[Line]) -> None:
+    """Print lines: wrapped and coloured on a terminal (without colours under NO_COLOR), plain anywhere else."""
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(file=sys.stdout, markup=False, emoji=False, highlight=False)
+    with console.capture() as printed:
+        for line in lines:
+            console.print(Text.assemble(*line), overflow="fold", soft_wrap=not console.is_terminal)
+    sys.stdout.write(printed.get())
+
+
+@contextmanager
+def progress() -> Iterator[Callable[[str], object]]:
+    """A function to call with the name of each stage; on a terminal the stage is shown after a second."""
+    if not sys.stderr.isatty():
+        yield str
+        return
+    spinner = _Spinner()
+    try:
+        yield spinner.tell
+    finally:
+        spinner.stop()
+
+
+class _Spinner:
+    """Shows the present stage from `PATIENCE` seconds on, until stopped."""
+
+    def __init__(self) -> None:
+        self._stage = "working"
+        self._status: Any = None
+        self._lock = threading.Lock()
+        self._timer = threading.Timer(PATIENCE, self._start)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def tell(self, stage: str) -> None:
+        with self._lock:
+            self._stage = stage
+            if self._status:
+                self._status.update(self._text())
+
+    def stop(self) -> None:
+        self._timer.cancel()
+        self._timer.join()
+        if self._status:
+            self._status.stop()
+
+    def _start(self) -> None:
+        from rich.console import Console
+
+        with self._lock:
+            self._status = Console(stderr=True).status(self._text())
+            self._status.start()
+
+    def _text(self) -> Any:
+        from rich.text import Text
+
+        return Text(f"{self._stage} …")

@@ -1,0 +1,62 @@
+"""Does a real TensorRT take the repaired model?"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+from onnxfix import engine
+from onnxfix.engine import EngineResult, Flavour
+from onnxfix.errors import OnnxfixError
+from onnxfix.records import Check
+from onnxfix.targets import Target, explain_message, target_of_version
+
+
+def verify_engine(candidate: Path, target: Target | None = None, *, timeout: float = 300.0) -> Check:
+    """Parses and builds `candidate` with the library that the target names, or the best one installed.
+
+    Only the target's own release can pass or fail the check: when another one is installed, its answer is told and
+    the outcome is `not_verified`, as it is without any TensorRT. `timeout` is in seconds.
+    """
+    flavours = {flavour.name: flavour for flavour in engine.installed()}
+    if not flavours:
+        return Check("engine", "not_verified", "no TensorRT is installed (pip install 'onnxfix[rtx]')")
+    wanted = None if target is None else "tensorrt_rtx" if target.track == "rtx" else "tensorrt"
+    name = wanted if wanted in flavours else None
+    capability = target.compute_capability if target is not None else None
+    try:
+        result = engine.build(candidate, name, capability, timeout)
+    except OnnxfixError as error:
+        return Check("engine", "not_verified", str(error))
+    return _check(result, target)
+
+
+def _check(result: EngineResult, target: Target | None) -> Check:
+    details = asdict(result)
+    said = _words(result, target)
+    if target is not None and not _is(result.flavour, target):
+        return Check("engine", "not_verified", f"{target.title} is not installed; {said}", details)
+    if result.outcome == "timeout":
+        return Check("engine", "not_verified", said, details)
+    return Check("engine", "passed" if result.built else "failed", said, details)
+
+
+def _words(result: EngineResult, target: Target | None) -> str:
+    name = result.flavour.title
+    if result.built:
+        place = f" for compute capability {result.compute_capability}" if result.compute_capability else ""
+        return f"{name} built it{place}" + (", not run" if result.gpu else ", no GPU here: built, not run")
+    if result.outcome in ("crashed", "timeout"):
+        return result.errors[0].message
+    error = result.errors[0]
+    node = " ".join(filter(None, (error.op_type, error.node)))
+    causes = explain_message(error.message, target)
+    cause = f" ({causes[0].cause})" if causes else ""
+    more = f"; {len(result.errors) - 1} more" if len(result.errors) > 1 else ""
+    return f"{name} refuses it: {f'{node}: ' if node else ''}{error.message}{cause}{more}"
+
+
+def _is(flavour: Flavour, target: Target) -> bool:
+    """Whether an installed library is the release that a target names."""
+    installed = target_of_version("rtx" if flavour.name == "tensorrt_rtx" else "trt", flavour.version)
+    return installed is not None and (installed.track, installed.release) == (target.track, target.release)

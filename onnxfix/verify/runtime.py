@@ -1,0 +1,94 @@
+"""ONNX Runtime as a reference: CPU only, no graph optimization, plain numpy arrays in and out."""
+
+from __future__ import annotations
+
+import ctypes
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+_MESSAGE_LENGTH = 300
+
+
+class CannotLoad(Exception):
+    """A runtime refuses the model itself. `missing` when it only lacks a kernel or an operator."""
+
+    def __init__(self, reason: str, *, missing: bool = False) -> None:
+        self.missing = missing
+        super().__init__(reason)
+
+
+class CannotRun(Exception):
+    """A runtime took the model and refuses these inputs."""
+
+
+class Session:
+    """One loaded model; `inputs` are the names that it wants fed."""
+
+    def __init__(self, model: Path | bytes) -> None:
+        import onnxruntime as ort
+
+        options = ort.SessionOptions()
+        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+        options.log_severity_level = 4
+        try:
+            self._session = ort.InferenceSession(
+                model if isinstance(model, bytes) else str(model), options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:
+            raise CannotLoad(one_line(error), missing=_is_missing(error)) from None
+        self.inputs = [value.name for value in self._session.get_inputs()]
+        self.outputs = [value.name for value in self._session.get_outputs()]
+        values = [*self._session.get_inputs(), *self._session.get_outputs()]
+        self._unusual = any(re.search(r"bfloat16|float8", value.type) for value in values)
+
+    def run(self, feeds: Mapping[str, Array]) -> dict[str, Any]:
+        """The outputs by name: arrays, or lists of arrays for sequences. Raises CannotRun."""
+        wanted = {name: feeds[name] for name in self.inputs}
+        try:
+            results = self._run_unusual(wanted) if self._unusual else self._session.run(None, wanted)
+        except Exception as error:
+            raise CannotRun(one_line(error)) from None
+        return dict(zip(self.outputs, results, strict=True))
+
+    def _run_unusual(self, feeds: Mapping[str, Array]) -> Sequence[Any]:
+        values = {name: _to_value(array) for name, array in feeds.items()}
+        return [_from_value(value) for value in self._session.run_with_ort_values(None, values)]
+
+
+def one_line(error: Exception) -> str:
+    """The message of an error without the prefixes of ONNX Runtime, on one line of at most 300 characters."""
+    text = re.sub(r"^\s*\[ONNXRuntimeError\] : \d+ : [A-Z_]+ : ", "", str(error))
+    return " ".join(text.split())[:_MESSAGE_LENGTH] or type(error).__name__
+
+
+def _is_missing(error: Exception) -> bool:
+    return type(error).__name__ == "NotImplemented" or bool(
+        re.search(r"is not a registered function/op|is under development|Unsupported model IR version", str(error))
+    )
+
+
+def _to_value(array: Array) -> Any:
+    """An OrtValue; the types that numpy lacks travel as their bits."""
+    import onnxruntime as ort
+
+    if array.dtype.kind != "V" and array.dtype.isbuiltin == 1:
+        return ort.OrtValue.ortvalue_from_numpy(array)
+    bits = np.ascontiguousarray(array).view(np.uint16 if array.dtype.itemsize == 2 else np.uint8)
+    kind = onnx.helper.np_dtype_to_tensor_dtype(array.dtype)
+    return ort.OrtValue.ortvalue_from_numpy_with_onnx_type(bits, kind)
+
+
+def _from_value(value: Any) -> Any:
+    kind = value.element_type()
+    dtype = np.dtype(onnx.helper.tensor_dtype_to_np_dtype(kind))
+    if dtype.isbuiltin == 1 or dtype.kind == "O":
+        return value.numpy()
+    data = ctypes.string_at(value.data_ptr(), value.tensor_size_in_bytes())
+    return np.frombuffer(data, dtype).reshape(value.shape())

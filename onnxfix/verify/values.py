@@ -1,0 +1,109 @@
+"""Values for a model's inputs: seeded ones, or recorded ones from a .npz file."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from onnxfix.errors import OnnxfixError
+from onnxfix.model.types import dtype_name
+from onnxfix.verify.inputs import InputSpec
+from onnxfix.verify.sizes import Sizes, resolve
+
+Array = NDArray[Any]
+_WORDS = np.array(["", "one", "two words", "üñí", "4"], dtype=object)
+
+
+def seeded(specs: Sequence[InputSpec], sizes: Sizes, seed: int) -> dict[str, Array]:
+    """Values for every input: floats are normal, integers small and legal, strings a few words."""
+    random = np.random.default_rng(seed)
+    return {spec.name: _values(spec, sizes, random) for spec in specs}
+
+
+def _values(spec: InputSpec, sizes: Sizes, random: np.random.Generator) -> Array:
+    shape = tuple(resolve(dim, sizes) or 0 for dim in spec.dims)
+    dtype = np.dtype(onnx.helper.tensor_dtype_to_np_dtype(spec.dtype))
+    if spec.form and len(shape) == 1:
+        return np.asarray(_fitting(spec, shape[0], sizes), dtype=dtype)
+    if spec.dtype == onnx.TensorProto.STRING:
+        return np.asarray(random.choice(_WORDS, shape), dtype=object)
+    if spec.dtype == onnx.TensorProto.BOOL:
+        return np.asarray(random.integers(0, 2, shape), dtype=bool)
+    if dtype.kind in "iu":
+        limits = [resolve(limit, sizes) or 1 for limit in spec.limits]
+        return np.asarray(random.integers(spec.low, max(min([spec.high, *limits]), spec.low + 1), shape), dtype=dtype)
+    if dtype.kind == "c":
+        return np.asarray(random.normal(size=shape) + 1j * random.normal(size=shape), dtype=dtype)
+    return np.asarray(random.normal(size=shape), dtype=np.float64).astype(dtype)
+
+
+def _fitting(spec: InputSpec, length: int, sizes: Sizes) -> list[float]:
+    """A vector of that length that fits a tensor with the dims `spec.limits`; the last two axes are doubled."""
+    factors = [2 if axis >= max(length - 2, 1) else 1 for axis in range(length)]
+    if spec.form == "scales":
+        return [float(factor) for factor in factors]
+    if spec.form == "reshape":
+        return [1.0] * (length - 1) + [-1.0] * min(length, 1)
+    dims = [resolve(dim, sizes) or 1 for dim in spec.limits] or [1] * length
+    return [float(dim * factor) for dim, factor in zip(dims[-length:], factors, strict=True)]
+
+
+def recorded(path: Path, inputs: Sequence[onnx.ValueInfoProto]) -> dict[str, Array]:
+    """Values from a .npz file whose arrays are named as the inputs.
+
+    Raises OnnxfixError for a file that cannot be read and for arrays that are missing, unknown, or of another
+    type or shape than the input.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+    except (OSError, ValueError, AttributeError, zipfile.BadZipFile) as error:
+        hint = "numpy.savez writes one, without object arrays"
+        raise OnnxfixError(f"is not a readable .npz file: {error}", where=str(path), hint=hint) from None
+    names = {value.name for value in inputs}
+    hint = "name the arrays as the inputs: " + ", ".join(sorted(names))
+    if missing := sorted(names - set(arrays)):
+        raise OnnxfixError(f"has no array for input {missing[0]!r}", where=str(path), hint=hint)
+    if unknown := sorted(set(arrays) - names):
+        raise OnnxfixError(f"has the array {unknown[0]!r}, which is no input", where=str(path), hint=hint)
+    return {value.name: _checked(arrays[value.name], value, path) for value in inputs}
+
+
+def _checked(array: Array, value: onnx.ValueInfoProto, path: Path) -> Array:
+    kind = value.type.tensor_type
+    text = kind.elem_type == onnx.TensorProto.STRING
+    dtype = np.dtype(object if text else onnx.helper.tensor_dtype_to_np_dtype(kind.elem_type))
+    if text and array.dtype.kind in "US":
+        array = array.astype(object)
+    if array.dtype.kind == "V" and array.dtype.itemsize == dtype.itemsize:  # .npz keeps only the bits of bfloat16
+        array = array.view(dtype)
+    if array.dtype != dtype:
+        raise OnnxfixError(
+            f"the array {value.name!r} is {array.dtype} and the input is {dtype_name(kind.elem_type)}", where=str(path)
+        )
+    if kind.HasField("shape") and not _shape_fits(array, kind.shape):
+        dims = ", ".join(str(d.dim_value) if d.HasField("dim_value") else d.dim_param or "?" for d in kind.shape.dim)
+        raise OnnxfixError(
+            f"the array {value.name!r} has the shape {list(array.shape)} and the input is [{dims}]", where=str(path)
+        )
+    return array
+
+
+def _shape_fits(array: Array, shape: onnx.TensorShapeProto) -> bool:
+    named: Mapping[str, int] = {}
+    if array.ndim != len(shape.dim):
+        return False
+    for size, dim in zip(array.shape, shape.dim, strict=True):
+        if dim.HasField("dim_value") and dim.dim_value > 0 and dim.dim_value != size:
+            return False
+        if dim.dim_param:
+            named = {dim.dim_param: size, **named}
+            if named[dim.dim_param] != size:
+                return False
+    return True
