@@ -11,18 +11,58 @@ from collections.abc import Callable, Iterable, Mapping
 from onnxfix.actions.context import Context
 from onnxfix.actions.fold_constants import fold_constants
 from onnxfix.actions.fold_reshape import fold_reshape
+from onnxfix.actions.mark_outputs import mark_outputs
+from onnxfix.actions.node_names import unique_node_names
+from onnxfix.actions.own_outputs import own_outputs
+from onnxfix.actions.prune import close_initializers, prune_initializers, prune_inputs, prune_nodes
+from onnxfix.actions.shorten_names import shorten_names
+from onnxfix.actions.sort_nodes import find_cycles, sort_nodes
+from onnxfix.actions.strip_outputs import strip_outputs
+from onnxfix.actions.type_outputs import type_outputs
+from onnxfix.actions.unique_values import unique_values
+from onnxfix.actions.unmade import find_unmade_inputs, find_unmade_outputs
 from onnxfix.model.edit import Proposal
 
 Action = Callable[..., Iterable[Proposal]]
 
 ACTIONS: Mapping[str, Action] = {
+    "close_initializers": close_initializers,
+    "find_cycles": find_cycles,
+    "find_unmade_inputs": find_unmade_inputs,
+    "find_unmade_outputs": find_unmade_outputs,
     "fold_constants": fold_constants,
     "fold_reshape": fold_reshape,
+    "mark_outputs": mark_outputs,
+    "own_outputs": own_outputs,
+    "prune_initializers": prune_initializers,
+    "prune_inputs": prune_inputs,
+    "prune_nodes": prune_nodes,
+    "shorten_names": shorten_names,
+    "sort_nodes": sort_nodes,
+    "strip_outputs": strip_outputs,
+    "type_outputs": type_outputs,
+    "unique_node_names": unique_node_names,
+    "unique_values": unique_values,
 }
 
 PARAMETERS: Mapping[str, frozenset[str]] = {
+    "close_initializers": frozenset(),
+    "find_cycles": frozenset(),
+    "find_unmade_inputs": frozenset(),
+    "find_unmade_outputs": frozenset(),
     "fold_constants": frozenset({"max_bytes"}),
     "fold_reshape": frozenset(),
+    "mark_outputs": frozenset({"beside"}),
+    "own_outputs": frozenset(),
+    "prune_initializers": frozenset(),
+    "prune_inputs": frozenset(),
+    "prune_nodes": frozenset(),
+    "shorten_names": frozenset({"limit"}),
+    "sort_nodes": frozenset(),
+    "strip_outputs": frozenset(),
+    "type_outputs": frozenset(),
+    "unique_node_names": frozenset(),
+    "unique_values": frozenset(),
 }
 
 __all__ = ["ACTIONS", "Action", "Context", "PARAMETERS"]

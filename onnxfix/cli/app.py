@@ -12,6 +12,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from typing import Any, NoReturn
 
 from onnxfix import __version__
 from onnxfix.errors import OnnxfixError
@@ -27,6 +28,17 @@ COMMANDS = {
 }
 
 INTERRUPTED, READER_GONE = 130, 141
+
+
+class Parser(argparse.ArgumentParser):
+    """An ArgumentParser that knows no abbreviations and repeats nothing unseen to the terminal."""
+
+    def __init__(self, prog: str, **options: Any) -> None:
+        super().__init__(prog, allow_abbrev=False, **options)
+
+    def error(self, message: str) -> NoReturn:
+        """Print the usage and the mistake, and exit with 2."""
+        super().error(sentence(message))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -55,7 +67,7 @@ def _run(words: list[str]) -> int:
         if not name:
             return _no_command(words)
         module = import_module(f"onnxfix.cli.{name.replace(' ', '_')}")
-        parser = argparse.ArgumentParser(f"onnxfix {name}", description=module.__doc__, allow_abbrev=False)
+        parser = Parser(f"onnxfix {name}", description=module.__doc__)
         module.declare(parser)
         options = parser.parse_args(words[len(name.split()) :])
     except SystemExit as stop:  # argparse has said what is wrong, or printed the help
@@ -67,18 +79,17 @@ def _run(words: list[str]) -> int:
 def _no_command(words: list[str]) -> int:
     width = max(map(len, COMMANDS))
     listing = "\n".join(f"  {name:{width}}  {summary}" for name, summary in COMMANDS.items())
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         "onnxfix",
         usage="onnxfix COMMAND ...",
         description="Repairs ONNX models that TensorRT refuses, and proves the repair by numbers.",
         epilog=f"commands:\n{listing}\n\n`onnxfix COMMAND --help` explains a command.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"onnxfix {__version__}")
     parser.add_argument("command", nargs="?", help=argparse.SUPPRESS)
     command = parser.parse_known_args(words)[0].command
-    parser.error(f"no command {sentence(command)!r}" if command else "name a command")
+    parser.error(f"no command is called {command}" if command else "name a command")
 
 
 def _crash(error: Exception) -> int:

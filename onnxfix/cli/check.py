@@ -58,9 +58,7 @@ def _checked(paths: Iterable[Path], chosen: Settings) -> Iterator[CheckReport | 
 
     for path in paths:
         try:
-            yield api.check(
-                path, target=chosen.target, select=chosen.select, ignore=chosen.ignore, rules=chosen.rules
-            )
+            yield api.check(path, target=chosen.target, select=chosen.select, ignore=chosen.ignore, rules=chosen.rules)
         except ModelFileError as error:
             sys.stdout.flush()
             print(f"onnxfix: {sentence(str(error))}", file=sys.stderr)

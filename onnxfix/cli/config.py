@@ -7,11 +7,12 @@ import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 from onnxfix.errors import OnnxfixError
 
-VERIFICATIONS = ("none", "numeric", "engine")
+Verification = Literal["none", "numeric", "engine"]
+VERIFICATIONS: tuple[Verification, ...] = get_args(Verification)
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Settings:
     ignore: tuple[str, ...] = ()
     unsafe_fixes: bool = False
     rules: tuple[Path, ...] = ()
-    verify: str = "engine"
+    verify: Verification = "engine"
 
 
 def settings(options: argparse.Namespace, start: Path | None = None) -> Settings:
@@ -32,7 +33,9 @@ def settings(options: argparse.Namespace, start: Path | None = None) -> Settings
     Raises OnnxfixError for a pyproject.toml that is no TOML, an unknown key or a value of the wrong type.
     """
     given = {field.name: getattr(options, field.name, None) for field in fields(Settings)}
-    wins = {name: tuple(value) if isinstance(value, list) else value for name, value in given.items() if value is not None}
+    wins: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in given.items() if value is not None
+    }
     return replace(read(nearest(start or Path.cwd())), **wins)
 
 
@@ -84,7 +87,7 @@ def _as_folders(path: Path, value: list[str]) -> tuple[Path, ...]:
 
 
 _KEYS: dict[str, tuple[Callable[[Any], bool], str, Callable[[Path, Any], Any]]] = {
-    "target": (lambda value: isinstance(value, str), "a text such as \"trt8.6\"", _as_it_is),
+    "target": (lambda value: isinstance(value, str), 'a text such as "trt8.6"', _as_it_is),
     "select": (_is_texts, "a list of rules", _as_tuple),
     "ignore": (_is_texts, "a list of rules", _as_tuple),
     "unsafe-fixes": (lambda value: isinstance(value, bool), "true or false", _as_it_is),

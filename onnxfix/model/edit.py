@@ -14,7 +14,7 @@ import onnx
 from onnxfix.model.model import Model
 from onnxfix.model.order import misplaced, sorted_nodes
 from onnxfix.model.scope import Scope, ScopeId, subgraphs
-from onnxfix.records import Applicability, Level
+from onnxfix.records import Applicability, AppliedFix, Level
 
 Body = onnx.GraphProto | onnx.FunctionProto
 
@@ -25,7 +25,8 @@ class Edit:
 
     `insert` goes where the last removed node was (at the front when none is).  `outputs` are added, or replace the
     output of their name.  `rename` sends every reader of a value to another one.  `opsets` and `ir_version` belong
-    to the model, or to the function when the scope is one.
+    to the model, or to the function when the scope is one.  `model` replaces the whole skeleton; such an Edit has
+    nothing else and stands alone.
     """
 
     scope: ScopeId
@@ -39,6 +40,7 @@ class Edit:
     rename: Mapping[str, str] = field(default_factory=dict)
     opsets: Mapping[str, int] = field(default_factory=dict)
     ir_version: int = 0
+    model: onnx.ModelProto | None = None
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,8 @@ class Proposal:
     """A finding and what would cure it; `edits` empty means that nothing is known to cure it.
 
     All edits are applied or none.  An `exclusive` proposal (one that touches the whole model) is applied alone in
-    its round.  `applicability` and `level`, when given, replace those of the rule.
+    its round.  `applicability` and `level`, when given, replace those of the rule.  `journal` holds entries of its
+    own for what the edits do (round 0); they follow the entry that the proposal itself gets.
     """
 
     message: str
@@ -57,6 +60,7 @@ class Proposal:
     exclusive: bool = False
     applicability: Applicability | None = None
     level: Level | None = None
+    journal: tuple[AppliedFix, ...] = ()
 
     @property
     def subject(self) -> onnx.NodeProto | None:

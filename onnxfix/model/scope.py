@@ -124,7 +124,7 @@ class Scope:
             return None if overridable else self.initializers[name]
         if name in self.producer:
             node = self.nodes[self.producer[name][0]]
-            return _constant_tensor(node) if node.op_type == "Constant" and not node.domain else None
+            return constant_tensor(node) if node.op_type == "Constant" and not node.domain else None
         if self.parent is not None and name not in self.inputs:
             return self.parent.constant(name)
         return None
@@ -192,7 +192,8 @@ def _nested(scope: Scope, types: Types) -> Iterator[Scope]:
 _CONSTANT_LISTS = {"value_float": 1, "value_floats": 1, "value_int": 7, "value_ints": 7}
 
 
-def _constant_tensor(node: onnx.NodeProto) -> onnx.TensorProto | None:
+def constant_tensor(node: onnx.NodeProto) -> onnx.TensorProto | None:
+    """The tensor of a Constant node, whichever attribute holds it; None when it is sparse, text or a reference."""
     if len(node.attribute) != 1 or node.attribute[0].ref_attr_name:
         return None
     attribute = node.attribute[0]

@@ -14,7 +14,11 @@ FIXES, FINDINGS = 3, 10
 
 _PATH, _NODE_TEXT, _RENAMED = 400, 300, 8
 _TITLES = {"structural": "Structure", "numeric": "Numbers", "engine": "Engine"}
-_OUTCOMES = {"passed": ("passed", "green"), "failed": ("failed", "bold red"), "not_verified": ("not verified", "yellow")}
+_OUTCOMES = {
+    "passed": ("passed", "green"),
+    "failed": ("failed", "bold red"),
+    "not_verified": ("not verified", "yellow"),
+}
 
 
 def check_lines(report: CheckReport) -> Iterator[Line]:
@@ -56,9 +60,9 @@ def _tally(diagnostics: Sequence[Diagnostic], complaint: str) -> Line:
     levels = Counter(item.level for item in diagnostics)
     counts = ", ".join(counted(levels[level], level) for level in ("error", "warning", "note") if levels[level])
     defects = Counter(item.fix for item in diagnostics if item.level != "note")
-    able = [f"[*] `onnxfix repair` fixes {defects['safe']}"] if defects["safe"] else []
-    able += [f"[!] {defects['unsafe']} with --unsafe-fixes"] if defects["unsafe"] else []
-    return (f"{counts}. " + ", ".join(able),) if able else (f"{counts}.",)
+    able = [f"[*] `onnxfix repair` fixes {defects['safe']}."] if defects["safe"] else []
+    able += [f"[!] {defects['unsafe']} with --unsafe-fixes."] if defects["unsafe"] else []
+    return (" ".join((f"{counts}.", *able)),)
 
 
 def _differences(fixes: Iterable[AppliedFix]) -> Iterator[Line]:
@@ -83,7 +87,14 @@ def _fixed(report: RepairReport) -> Line:
 
 def _check_line(check: Check) -> Line:
     word, style = _OUTCOMES[check.outcome]
-    return (f"{_TITLES[check.kind]:10}", (f"{word:13}", style), sentence(check.reason))
+    return (f"{_TITLES[check.kind]:10}", (f"{word:13}", style), sentence(check.reason), (_tolerance(check), "dim"))
+
+
+def _tolerance(check: Check) -> str:
+    """The tolerances of the floating types that were compared."""
+    pairs = check.details.get("tolerances", {}).items()
+    parts = [f"{visible(dtype)} {a:g} of the largest + {r:g} of each" for dtype, (a, r) in pairs if a or r]
+    return f"; allowed: {', '.join(parts)}" if parts else ""
 
 
 def _written(report: RepairReport) -> Iterator[Line]:

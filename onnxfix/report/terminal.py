@@ -22,7 +22,10 @@ def write(lines: Iterable[Line]) -> None:
     console = Console(file=sys.stdout, markup=False, emoji=False, highlight=False)
     with console.capture() as printed:
         for line in lines:
-            console.print(Text.assemble(*line), overflow="fold", soft_wrap=not console.is_terminal)
+            if console.is_terminal:
+                console.print(Text.assemble(*line), overflow="fold")
+            else:
+                console.print(Text.assemble(*line), soft_wrap=True)
     sys.stdout.write(printed.get())
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 NAME = 80
-SENTENCE = 1000
+SENTENCE = 500
 
 Piece = str | tuple[str, str]
 """A text, or a text and its style ("bold red")."""

@@ -29,6 +29,7 @@ class Match:
     values: Mapping[str, str]
     attributes: Mapping[str, onnx.AttributeProto | None]
     rest: tuple[str, ...] = ()
+    rest_outputs: tuple[str, ...] = ()
     lets: Mapping[str, Any] | None = None
 
 
@@ -148,6 +149,11 @@ class _Search:
 
     def _outputs(self, pattern: PatternNode, node: onnx.NodeProto, state: Match) -> Match | None:
         values = dict(state.values)
+        if pattern.outputs and pattern.outputs[-1] == self.rewrite.variadic_outputs:
+            fixed = len(pattern.outputs) - 1
+            values[pattern.outputs[-1]] = node.output[fixed] if len(node.output) > fixed else ""
+            state = replace(state, rest_outputs=tuple(node.output[fixed:]))
+            pattern, node = replace(pattern, outputs=pattern.outputs[:-1]), _with_outputs(node, fixed)
         for slot, value in enumerate(node.output):
             name = pattern.outputs[slot] if slot < len(pattern.outputs) else ""
             if name:
@@ -226,6 +232,8 @@ def _evaluated(scope: Scope, rewrite: Rewrite, found: Match) -> Match | str:
     names: dict[str, Any] = {**values, **{n: attribute_value(a) for n, a in found.attributes.items()}}
     if rewrite.variadic:
         names[rewrite.variadic] = list(found.rest)
+    if rewrite.variadic_outputs:
+        names[rewrite.variadic_outputs] = list(found.rest_outputs)
     lets: dict[str, Any] = {}
     try:
         if rewrite.where is not None and not rewrite.where.evaluate(functions, names):
@@ -245,6 +253,10 @@ def _equal_constant(scope: Scope, pattern: PatternNode, value: str) -> bool:
     if int(np.prod(tensor.dims)) != wanted.size:
         return False
     return bool(np.array_equal(scope.model.array(tensor).reshape(-1), wanted.reshape(-1)))
+
+
+def _with_outputs(node: onnx.NodeProto, count: int) -> onnx.NodeProto:
+    return onnx.NodeProto(op_type=node.op_type, output=node.output[:count])
 
 
 def _domain(node: onnx.NodeProto) -> str:

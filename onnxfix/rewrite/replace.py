@@ -42,7 +42,9 @@ class _Builder:
     def node(self, pattern: PatternNode, *, last: bool) -> onnx.NodeProto:
         node = onnx.NodeProto(op_type=pattern.op_type, domain=pattern.domain)
         node.input.extend(self._inputs(pattern))
-        node.output.extend(self._value(name) for name in pattern.outputs)
+        for name in pattern.outputs:
+            many = name and name == self.rewrite.variadic_outputs
+            node.output.extend(self.found.rest_outputs if many else [self._value(name)])
         for attribute in pattern.proto.attribute:
             self._attribute(node, attribute)
         if self.root.name:

@@ -46,7 +46,8 @@ class Rewrite:
 
     The last node of the pattern is its root.  `results` are the pattern's values that the replacement makes again;
     all other values made inside a match may be used nowhere else.  `optional` inputs may be absent; the `variadic`
-    name stands for all remaining inputs of its node; attributes in `ignore` may have any value and are dropped.
+    name stands for all remaining inputs of its node, the `variadic_outputs` name for all remaining outputs;
+    attributes in `ignore` may have any value and are dropped.
     `lets` are computed values: attributes (`@name`) or new initializers (`name`) of the replacement.
     """
 
@@ -57,6 +58,7 @@ class Rewrite:
     lets: tuple[tuple[str, Expression], ...] = ()
     optional: frozenset[str] = frozenset()
     variadic: str = ""
+    variadic_outputs: str = ""
     ignore: frozenset[str] = frozenset()
 
     @property
@@ -72,14 +74,18 @@ class Rewrite:
 
 @dataclass(frozen=True)
 class Example:
-    """A model as ONNX text, and the same model repaired; without `after` the rule must stay silent on it.
+    """A model as ONNX text, and the same model repaired; without `after` the rule must leave it alone.
 
-    `opset` asks for a conversion to that version, as `--opset` does."""
+    `reports` is a part of the message of a finding that nothing can repair; without it and `after` the rule must be
+    silent.  `opset` asks for a conversion to that version, as `--opset` does.  `baseline` is false when no runtime
+    takes the model before, so that there are no numbers to compare; `note` then says why."""
 
     before: str
     after: str | None = None
     note: str = ""
     opset: int | None = None
+    reports: str = ""
+    baseline: bool = True
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ _RULE_KEYS = {
     *("code", "name", "level", "applicability", "summary", "why", "safety"),
     *("opset", "target", "step", "rewrite", "action", "examples"),
 }
-_REWRITE_KEYS = {"match", "with", "where", "let", "optional", "variadic", "ignore"}
+_REWRITE_KEYS = {"match", "with", "where", "let", "optional", "variadic", "variadic_outputs", "ignore", "each"}
 _FUNCTIONS = functions_for(None, {})
 
 
@@ -86,7 +86,7 @@ def parse_rule(text: str, source: str, family: str, actions: Mapping[str, frozen
     reader = _Reader(source, table)
     reader.known(_RULE_KEYS)
     action, parameters = _action(reader, actions)
-    rewrites = tuple(_rewrite(item) for item in reader.tables("rewrite"))
+    rewrites = tuple(rewrite for item in reader.tables("rewrite") for rewrite in _rewrites(item))
     if bool(rewrites) == bool(action):
         raise reader.error("", "a rule has either [[rewrite]] or one action")
     return Rule(
@@ -174,7 +174,7 @@ def _action(reader: _Reader, actions: Mapping[str, frozenset[str]]) -> tuple[str
 
 
 def _example(reader: _Reader) -> Example:
-    reader.known({"before", "after", "note", "opset"})
+    reader.known({"before", "after", "note", "opset", "reports", "baseline"})
     opset = reader.table.get("opset")
     if opset is not None and not isinstance(opset, int):
         raise reader.error("opset", "must be a number")
@@ -184,7 +184,22 @@ def _example(reader: _Reader) -> Example:
         except PatternError as error:
             raise reader.error(key, str(error)) from None
     after = reader.text("after") if "after" in reader.table else None
-    return Example(reader.text("before"), after, reader.text("note", ""), opset)
+    if after is not None and "reports" in reader.table:
+        raise reader.error("reports", "is for findings that nothing repairs; there is `after`")
+    baseline, note = reader.table.get("baseline", True), reader.text("note", "")
+    if not isinstance(baseline, bool) or not (baseline or note):
+        raise reader.error("baseline", "must be true, or false with a note that says why no runtime takes the model")
+    return Example(reader.text("before"), after, note, opset, reader.text("reports", ""), baseline)
+
+
+def _rewrites(reader: _Reader) -> Iterator[Rewrite]:
+    """The rewrites of one table: one, or one for each operator of `each`, named `Each` in the patterns."""
+    operators = reader.names("each")
+    if not operators:
+        yield _rewrite(reader)
+    for operator in sorted(operators):
+        texts = {key: re.sub(r"\bEach\b", operator, reader.text(key)) for key in ("match", "with")}
+        yield _rewrite(_Reader(reader.source, {**reader.table, **texts}, reader.at))
 
 
 def _rewrite(reader: _Reader) -> Rewrite:
@@ -201,6 +216,7 @@ def _rewrite(reader: _Reader) -> Rewrite:
         lets=lets,
         optional=reader.names("optional"),
         variadic=reader.text("variadic", ""),
+        variadic_outputs=reader.text("variadic_outputs", ""),
         ignore=reader.names("ignore"),
     )
     for key, cause in mistakes(rewrite):

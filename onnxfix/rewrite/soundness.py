@@ -51,7 +51,8 @@ def _replacement(rewrite: Rewrite) -> Iterator[tuple[str, str]]:
             if capture not in _attributes(rewrite) | lets:
                 yield "with", f"@{capture} is bound nowhere in the pattern"
         available = available | set(node.outputs)
-    for key, names in (("optional", rewrite.optional), ("variadic", {rewrite.variadic} - {""})):
+    named = (("variadic", rewrite.variadic), ("variadic_outputs", rewrite.variadic_outputs))
+    for key, names in (("optional", rewrite.optional), *((key, {name} - {""}) for key, name in named)):
         if not names <= _values(rewrite):
             yield key, f"{_listed(names - _values(rewrite))} is not an input of the pattern"
 

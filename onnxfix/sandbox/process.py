@@ -20,7 +20,7 @@ from onnxfix.sandbox import wire
 from onnxfix.sandbox.errors import SandboxCrash, SandboxError, SandboxTimeout
 
 LOG_CHARACTERS = 2000
-_FUNCTION = re.compile(r"onnxfix(\.[A-Za-z_]\w*)+:[A-Za-z_]\w*")
+_FUNCTION = re.compile(r"(onnxfix|benchmarks)(\.[A-Za-z_]\w*)+:[A-Za-z_]\w*")
 
 
 class Sandbox:
@@ -44,7 +44,7 @@ class Sandbox:
         """The result of `function` ("onnxfix.package.module:name"), run in the child.
 
         Arguments and result travel as pickles. `timeout` is in seconds. Raises ValueError for a function
-        outside onnxfix, OnnxfixError as the function raised it, SandboxError for its other exceptions,
+        outside onnxfix and its benchmarks, OnnxfixError as the function raised it, SandboxError for its other exceptions,
         SandboxCrash when the child died and SandboxTimeout when the call took too long.
         """
         if not _FUNCTION.fullmatch(function):

@@ -22,6 +22,7 @@ Size = int | str
 _INTEGERS = {onnx.TensorProto.DataType.Value(name) for name in ("INT8", "INT16", "INT32", "INT64")}
 _UNSIGNED = {onnx.TensorProto.DataType.Value(name) for name in ("UINT8", "UINT16", "UINT32", "UINT64")}
 _MOVERS = {"Cast", "Identity", "Unsqueeze", "Squeeze", "Transpose", "Concat", "Slice", "Flatten", "Split"}
+_MOVERS |= {"Abs", "Ceil", "Floor", "Round"}  # no change to positive whole numbers
 _ARITHMETIC = {"Add", "Sub", "Mul", "Neg", "Abs", "Relu", "Max", "Min", "Clip", "Sign", "Equal", "Less", "Greater"}
 _ARITHMETIC |= {
     "Sum",

@@ -144,7 +144,12 @@ def _upsample(inputs: Sequence[Array], attributes: Attributes) -> list[Array]:
 
 
 def resample(x: Array, scales: Sequence[float], mode: str) -> Array:
-    """Upsample: `scales` has one factor for each axis, `mode` is "nearest", "linear" or "bilinear"."""
+    """Upsample: `scales` has one factor for each axis, `mode` is "nearest", "linear" or "bilinear".
+
+    As in ONNX Runtime, a result of the same shape is the input itself.
+    """
+    if all(_count(size, np.float32(scale)) == size for size, scale in zip(x.shape, scales, strict=True)):
+        return x
     for axis, scale in enumerate(scales):
         if scale != 1.0:
             x = (_nearest if mode == "nearest" else _linear)(x, axis, np.float32(scale))
@@ -167,8 +172,12 @@ def _linear(x: Array, axis: int, scale: np.float32) -> Array:
 
 def _sources(size: int, scale: np.float32) -> Array:
     """The place in the input of each output element: asymmetric, never past the last element."""
-    count = int(np.floor(np.float32(size) * scale))
-    return np.asarray(np.minimum(np.arange(count, dtype=np.float32) / scale, np.float32(size - 1)))
+    places = np.arange(_count(size, scale), dtype=np.float32)
+    return np.asarray(np.minimum(places / scale, np.float32(size - 1)))
+
+
+def _count(size: int, scale: np.float32) -> int:
+    return int(np.floor(np.float32(size) * scale))
 
 
 _BINARY: dict[str, Callable[[Array, Array], Array]] = {

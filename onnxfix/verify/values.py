@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -72,10 +72,12 @@ def recorded(path: Path, inputs: Sequence[onnx.ValueInfoProto]) -> dict[str, Arr
         raise OnnxfixError(f"has no array for input {missing[0]!r}", where=str(path), hint=hint)
     if unknown := sorted(set(arrays) - names):
         raise OnnxfixError(f"has the array {unknown[0]!r}, which is no input", where=str(path), hint=hint)
-    return {value.name: _checked(arrays[value.name], value, path) for value in inputs}
+    named: Sizes = {}
+    return {value.name: _checked(arrays[value.name], value, path, named) for value in inputs}
 
 
-def _checked(array: Array, value: onnx.ValueInfoProto, path: Path) -> Array:
+def _checked(array: Array, value: onnx.ValueInfoProto, path: Path, named: Sizes) -> Array:
+    """The array as the runtime wants it. `named` has the dimension names seen so far, and gets those of this input."""
     kind = value.type.tensor_type
     text = kind.elem_type == onnx.TensorProto.STRING
     dtype = np.dtype(object if text else onnx.helper.tensor_dtype_to_np_dtype(kind.elem_type))
@@ -87,23 +89,24 @@ def _checked(array: Array, value: onnx.ValueInfoProto, path: Path) -> Array:
         raise OnnxfixError(
             f"the array {value.name!r} is {array.dtype} and the input is {dtype_name(kind.elem_type)}", where=str(path)
         )
-    if kind.HasField("shape") and not _shape_fits(array, kind.shape):
-        dims = ", ".join(str(d.dim_value) if d.HasField("dim_value") else d.dim_param or "?" for d in kind.shape.dim)
+    if kind.HasField("shape") and not _shape_fits(array, kind.shape, named):
+        dims = ", ".join(str(d.dim_value) if d.HasField("dim_value") else _name(d, named) for d in kind.shape.dim)
         raise OnnxfixError(
             f"the array {value.name!r} has the shape {list(array.shape)} and the input is [{dims}]", where=str(path)
         )
     return array
 
 
-def _shape_fits(array: Array, shape: onnx.TensorShapeProto) -> bool:
-    named: Mapping[str, int] = {}
+def _shape_fits(array: Array, shape: onnx.TensorShapeProto, named: Sizes) -> bool:
     if array.ndim != len(shape.dim):
         return False
     for size, dim in zip(array.shape, shape.dim, strict=True):
         if dim.HasField("dim_value") and dim.dim_value > 0 and dim.dim_value != size:
             return False
-        if dim.dim_param:
-            named = {dim.dim_param: size, **named}
-            if named[dim.dim_param] != size:
-                return False
+        if dim.dim_param and named.setdefault(dim.dim_param, size) != size:
+            return False
     return True
+
+
+def _name(dim: onnx.TensorShapeProto.Dimension, named: Sizes) -> str:
+    return f"{dim.dim_param}={named[dim.dim_param]}" if dim.dim_param in named else dim.dim_param or "?"

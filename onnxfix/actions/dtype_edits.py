@@ -1,0 +1,102 @@
+"""The Edits that give values another element type: nodes that read and make them, and constants or their twins."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+import numpy as np
+import onnx
+
+from onnxfix.actions.dtype_narrowing import RETYPED, Component, Policy, constants_of, nodes_of, values_of
+from onnxfix.model.edit import Edit
+from onnxfix.model.model import Array
+from onnxfix.model.names import Names
+from onnxfix.model.scope import Scope
+from onnxfix.model.types import dtype_name
+
+LISTED_INITIALIZERS = 4
+"""Below this IR version every initializer must be an input of the graph, so a new constant is a Constant node."""
+
+Uses = set[tuple[int, int]]
+"""(index of a node, position among its inputs)"""
+
+
+def component_edits(scope: Scope, names: Names, policy: Policy, component: Component) -> tuple[Edit, ...]:
+    """Make everything of a component have the policy's target type.
+
+    Values get new names, because the declared type of the old name no longer holds.
+    """
+    suffix = dtype_name(policy.target)
+    renamed = {name: names.fresh(f"{name}_{suffix}") for name in values_of(component)}
+    edits: list[Edit] = []
+    twins: dict[tuple[int, int], str] = {}
+    for name in constants_of(component):
+        uses = {(tie.node, position) for tie in component for position, given in tie.constants if given == name}
+        array = scope.array(name)
+        assert array is not None
+        twin, edit = retyped_constant(scope, names, name, policy.converted(array), uses)
+        twins |= dict.fromkeys(uses, twin)
+        edits.append(edit)
+    for index in nodes_of(component):
+        node = changed_node(scope, index, twins, renamed)
+        if any(name in renamed for name in scope.nodes[index].output):
+            _retype_attribute(node, policy)
+        edits.append(Edit(scope.id, remove=(index,), insert=(node,)))
+    return tuple(edits)
+
+
+def changed_node(
+    scope: Scope, index: int, inputs: Mapping[tuple[int, int], str], renamed: Mapping[str, str]
+) -> onnx.NodeProto:
+    """A copy of a node with other values at some inputs, and with renamed values."""
+    node = onnx.NodeProto()
+    node.CopyFrom(scope.nodes[index])
+    for position, name in enumerate(node.input):
+        node.input[position] = inputs.get((index, position), renamed.get(name, name))
+    for position, name in enumerate(node.output):
+        node.output[position] = renamed.get(name, name)
+    return node
+
+
+def retyped_constant(scope: Scope, names: Names, name: str, array: Array, uses: Uses) -> tuple[str, Edit]:
+    """(name, Edit) of a constant with other values that takes the place of `name` at `uses`.
+
+    The old one goes when nothing else reads it.
+    """
+    last = name not in scope.output_set and set(scope.users.get(name, ())) <= uses
+    fresh = names.fresh(f"{name}_{dtype_name(onnx.helper.np_dtype_to_tensor_dtype(array.dtype))}")
+    tensor = onnx.numpy_helper.from_array(np.ascontiguousarray(array), fresh)
+    if name in scope.producer:
+        gone = (scope.producer[name][0],) if last else ()
+        return fresh, Edit(scope.id, remove=gone, insert=(_constant_node(tensor),))
+    gone_name = (name,) if last and name in scope.initializers else ()
+    listed = gone_name if name in scope.inputs else ()
+    if scope.model.proto.ir_version < LISTED_INITIALIZERS:
+        edit = Edit(scope.id, insert=(_constant_node(tensor),), drop_initializers=gone_name, drop_inputs=listed)
+    else:
+        edit = Edit(scope.id, initializers=(tensor,), drop_initializers=gone_name)
+    return fresh, edit
+
+
+def _constant_node(tensor: onnx.TensorProto) -> onnx.NodeProto:
+    return onnx.helper.make_node("Constant", [], [tensor.name], value=tensor)
+
+
+def _retype_attribute(node: onnx.NodeProto, policy: Policy) -> None:
+    for attribute in node.attribute:
+        if attribute.name != RETYPED.get(node.op_type):
+            continue
+        if attribute.type == onnx.AttributeProto.INT:
+            attribute.i = policy.target
+        else:
+            values = policy.converted(onnx.numpy_helper.to_array(attribute.t))
+            attribute.t.CopyFrom(onnx.numpy_helper.from_array(values, attribute.t.name))
+
+
+def drop_overlaps(scope: Scope, found: Iterable[Component], taken: set[int]) -> Iterator[Component]:
+    """The components that change none of the nodes in `taken`, which grows by theirs."""
+    for component in found:
+        nodes = set(nodes_of(component)) | {scope.producer.get(name, (-1,))[0] for name in constants_of(component)}
+        if not nodes & taken:
+            taken |= nodes - {-1}
+            yield component

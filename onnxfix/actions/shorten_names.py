@@ -1,0 +1,81 @@
+"""Names that are longer than TensorRT takes."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+
+import onnx
+
+from onnxfix.actions.context import Context
+from onnxfix.actions.definitions import count, made_twice, renamed_outputs, some
+from onnxfix.model.edit import Edit, Proposal
+from onnxfix.model.scope import Scope
+
+_KEPT, _DIGEST = 47, 16
+
+
+def shorten_names(context: Context, limit: int) -> Iterable[Proposal]:
+    """Give nodes, values and stored tensors with more than `limit` characters a name of 64: the start and a hash.
+
+    One proposal per scope.  Names of the interface (inputs, and outputs but for those of subgraphs) are only told.
+    """
+    for scope in context.scopes:
+        values = {} if made_twice(scope) else _values(context, scope, limit)
+        nodes = [i for i, node in enumerate(scope.nodes) if len(node.name) > limit or values.keys() & set(node.output)]
+        old = [*values, *(scope.nodes[index].name for index in nodes if len(scope.nodes[index].name) > limit)]
+        if old:
+            message = f"{count(old, 'name')} of more than {limit} characters: {some(old)}"
+            edits = [Edit(scope.id, (index,), (_node(context, scope.nodes[index], values, limit),)) for index in nodes]
+            yield Proposal(message, scope, next(iter(nodes), None), edits=(*edits, _rest(scope, values)))
+        fixed = [name for name in _interface(scope) if len(name) > limit]
+        if fixed:
+            message = f"{count(fixed, 'name')} of the interface with more than {limit} characters: {some(fixed)}"
+            yield Proposal(message, scope, value=fixed[0])
+
+
+def _interface(scope: Scope) -> list[str]:
+    """The names that callers know; a subgraph's outputs are bound by position."""
+    return [*scope.inputs, *(scope.outputs if scope.parent is None else ())]
+
+
+def _values(context: Context, scope: Scope, limit: int) -> dict[str, str]:
+    """The new name of every value that may get one."""
+    fixed = set(_interface(scope))
+    names = [name for name in (*scope.producer, *scope.initializers) if len(name) > limit and name not in fixed]
+    return {name: context.names.fresh(_short(name)) for name in names}
+
+
+def _short(name: str) -> str:
+    return f"{name[:_KEPT]}_{hashlib.sha256(name.encode()).hexdigest()[:_DIGEST]}"
+
+
+def _node(context: Context, node: onnx.NodeProto, values: dict[str, str], limit: int) -> onnx.NodeProto:
+    copy = onnx.NodeProto()
+    copy.CopyFrom(node)
+    if len(copy.name) > limit:
+        copy.name = context.names.fresh(_short(copy.name))
+    for position, name in enumerate(node.output):
+        copy.output[position] = values.get(name, name)
+    return copy
+
+
+def _rest(scope: Scope, values: dict[str, str]) -> Edit:
+    """What is not a node: the readers, the stored tensors, and the outputs of a subgraph."""
+    moved = not values.keys().isdisjoint(scope.outputs)
+    stored = [name for name in scope.initializers if name in values]
+    return Edit(
+        scope.id,
+        initializers=tuple(_tensor(scope.initializers[name], values[name]) for name in stored),
+        drop_initializers=tuple(stored),
+        outputs=renamed_outputs(scope, values) if moved else (),
+        drop_outputs=tuple(scope.outputs) if moved else (),
+        rename=values,
+    )
+
+
+def _tensor(tensor: onnx.TensorProto, name: str) -> onnx.TensorProto:
+    copy = onnx.TensorProto()
+    copy.CopyFrom(tensor)
+    copy.name = name
+    return copy
