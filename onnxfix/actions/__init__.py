@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 
 from onnxfix.actions.context import Context
+from onnxfix.actions.convert_opset import convert_opset
 from onnxfix.actions.fold_constants import fold_constants
 from onnxfix.actions.fold_reshape import fold_reshape
 from onnxfix.actions.mark_outputs import mark_outputs
+from onnxfix.actions.narrow_integers import narrow_integers
 from onnxfix.actions.node_names import unique_node_names
 from onnxfix.actions.own_outputs import own_outputs
 from onnxfix.actions.prune import close_initializers, prune_initializers, prune_inputs, prune_nodes
@@ -27,12 +29,14 @@ Action = Callable[..., Iterable[Proposal]]
 
 ACTIONS: Mapping[str, Action] = {
     "close_initializers": close_initializers,
+    "convert_opset": convert_opset,
     "find_cycles": find_cycles,
     "find_unmade_inputs": find_unmade_inputs,
     "find_unmade_outputs": find_unmade_outputs,
     "fold_constants": fold_constants,
     "fold_reshape": fold_reshape,
     "mark_outputs": mark_outputs,
+    "narrow_integers": narrow_integers,
     "own_outputs": own_outputs,
     "prune_initializers": prune_initializers,
     "prune_inputs": prune_inputs,
@@ -47,12 +51,14 @@ ACTIONS: Mapping[str, Action] = {
 
 PARAMETERS: Mapping[str, frozenset[str]] = {
     "close_initializers": frozenset(),
+    "convert_opset": frozenset({"to", "below", "holding"}),
     "find_cycles": frozenset(),
     "find_unmade_inputs": frozenset(),
     "find_unmade_outputs": frozenset(),
     "fold_constants": frozenset({"max_bytes"}),
     "fold_reshape": frozenset(),
     "mark_outputs": frozenset({"beside"}),
+    "narrow_integers": frozenset(),
     "own_outputs": frozenset(),
     "prune_initializers": frozenset(),
     "prune_inputs": frozenset(),

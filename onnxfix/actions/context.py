@@ -17,7 +17,8 @@ class Context:
     """One round's view of a model.
 
     `complaint` is what the ONNX checker says ("" when the model is valid); `steps` are the rules of opset
-    conversion; `interface_changes` tells whether the user allows other types at the graph's inputs and outputs.
+    conversion; `interface_changes` tells whether the user allows other types at the graph's inputs and outputs;
+    `opset` is the version that the user asks for, None when none is.
     """
 
     model: Model
@@ -27,6 +28,7 @@ class Context:
     target: Target | None = None
     steps: Sequence[Rule] = ()
     interface_changes: bool = False
+    opset: int | None = None
 
     @property
     def main(self) -> Scope:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-import numpy as np
 import onnx
 
 from onnxfix.actions.dtype_narrowing import RETYPED, Component, Policy, constants_of, nodes_of, values_of
@@ -65,7 +64,7 @@ def retyped_constant(scope: Scope, names: Names, name: str, array: Array, uses: 
     """
     last = name not in scope.output_set and set(scope.users.get(name, ())) <= uses
     fresh = names.fresh(f"{name}_{dtype_name(onnx.helper.np_dtype_to_tensor_dtype(array.dtype))}")
-    tensor = onnx.numpy_helper.from_array(np.ascontiguousarray(array), fresh)
+    tensor = onnx.numpy_helper.from_array(array, fresh)
     if name in scope.producer:
         gone = (scope.producer[name][0],) if last else ()
         return fresh, Edit(scope.id, remove=gone, insert=(_constant_node(tensor),))

@@ -14,7 +14,7 @@ from typing import Protocol
 
 import onnx
 
-from onnxfix.actions.dtype_slots import STANDARD, members, signature
+from onnxfix.actions.dtype_slots import members, signature
 from onnxfix.model.model import Array
 from onnxfix.model.scope import Scope
 
@@ -134,7 +134,8 @@ def _connected(ties: list[Tie]) -> list[Component]:
 
     first: dict[int | str, int] = {}
     for number, tie in enumerate(ties):
-        for key in (tie.node, *tie.values, *(name for _, name in tie.constants)):
+        keys: list[int | str] = [tie.node, *tie.values, *(name for _, name in tie.constants)]
+        for key in keys:
             low, high = sorted((find(number), find(first.setdefault(key, number))))
             root[high] = low
     groups: dict[int, Component] = {}
@@ -156,6 +157,3 @@ def constants_of(component: Iterable[Tie]) -> list[str]:
 def values_of(component: Iterable[Tie]) -> list[str]:
     """The values that nodes make in the new type."""
     return sorted({name for tie in component for name in tie.values})
-
-
-__all__ = ["STANDARD", "Component", "Policy", "Tie", "components", "constants_of", "nodes_of", "values_of"]

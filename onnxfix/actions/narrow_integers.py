@@ -15,7 +15,7 @@ from onnxfix.model.edit import Proposal
 from onnxfix.model.model import Array
 from onnxfix.model.scope import Scope
 
-_INT64 = onnx.TensorProto.INT64
+_INT64 = int(onnx.TensorProto.INT64)
 
 CLAMPED: dict[str, tuple[int, ...]] = {"Slice": (1, 2, 4), "Clip": (1, 2)}
 """Inputs at which a number outside int32 means the same as the nearest int32: Slice cuts its bounds to the size of

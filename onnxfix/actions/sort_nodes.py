@@ -41,7 +41,7 @@ def _unsorted(context: Context) -> Iterable[tuple[Scope, list[int], list[int], C
 
 
 def _cycle(scope: Scope, stuck: Collection[int]) -> list[int]:
-    """One cycle, in the order in which values flow.  Each stuck node has a stuck producer, so going back must close."""
+    """One cycle, as the values flow, from its first node.  Each stuck node has a stuck producer, so going back must close."""
     path: dict[int, None] = {}
     index = min(stuck)
     while index not in path:
@@ -49,4 +49,6 @@ def _cycle(scope: Scope, stuck: Collection[int]) -> list[int]:
         producers = (scope.producer[name][0] for name in reads(scope.nodes[index]) if name in scope.producer)
         index = next(producer for producer in producers if producer in stuck)
     walked = list(path)
-    return walked[walked.index(index) :][::-1]
+    cycle = walked[walked.index(index) :][::-1]
+    first = cycle.index(min(cycle))
+    return [*cycle[first:], *cycle[:first]]

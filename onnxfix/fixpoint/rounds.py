@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from onnxfix.actions import Context
+from onnxfix.actions.convert_opset import REQUESTED
 from onnxfix.errors import NotConverged
 from onnxfix.fixpoint.diagnose import Finding, diagnose
 from onnxfix.fixpoint.options import Options
@@ -47,8 +48,14 @@ def look(model: Model, rules: Sequence[Rule], options: Options) -> tuple[Context
         target=options.target,
         steps=[rule for rule in rules if rule.step],
         interface_changes=options.interface_changes,
+        opset=options.opset,
     )
-    return context, diagnose(context, [rule for rule in rules if options.wants(rule)])
+    return context, diagnose(context, [rule for rule in rules if options.wants(rule) or _requested(rule, options)])
+
+
+def _requested(rule: Rule, options: Options) -> bool:
+    """Whether this is the rule of `--opset`, which takes part whenever a version is given."""
+    return rule.code == REQUESTED and options.opset is not None
 
 
 def repair_model(model: Model, rules: Sequence[Rule], options: Options) -> Outcome:
@@ -66,7 +73,7 @@ def repair_model(model: Model, rules: Sequence[Rule], options: Options) -> Outco
             remaining = [finding for finding in findings if id(finding) not in withheld]
             return Outcome(model, journal, remaining, list(plan.withheld), context.complaint)
         model = apply_edits(model, [edit for finding in plan.chosen for edit in finding.proposal.edits])
-        journal += [_entry(finding, number) for finding in plan.chosen]
+        journal += [entry for finding in plan.chosen for entry in _entries(finding, number)]
         state = _fingerprint(model)
         if state in seen:
             raise _fight(model, plan)
@@ -82,6 +89,11 @@ def _fight(model: Model, plan: Plan) -> NotConverged:
 
 def _fingerprint(model: Model) -> bytes:
     return hashlib.sha256(model.proto.SerializeToString(deterministic=True)).digest()
+
+
+def _entries(finding: Finding, number: int) -> list[AppliedFix]:
+    own = [replace(entry, round=number) for entry in finding.proposal.journal]
+    return [_entry(finding, number), *own]
 
 
 def _entry(finding: Finding, number: int) -> AppliedFix:

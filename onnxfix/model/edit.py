@@ -86,6 +86,10 @@ class Proposal:
 
 def apply_edits(model: Model, edits: Iterable[Edit]) -> Model:
     """A new model with all edits made; the given one is not changed.  The edits must not overlap."""
+    edits = list(edits)
+    whole = next((edit.model for edit in edits if edit.model is not None), None)
+    if whole is not None:
+        return model.with_proto(whole)
     proto = onnx.ModelProto()
     proto.CopyFrom(model.proto)
     by_scope: dict[ScopeId, list[Edit]] = {}

@@ -5,6 +5,8 @@ What schemas cannot tell is in onnxfix.opset.meaning.  When in doubt the answer 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import onnx
 from onnx.defs import OpSchema
 
@@ -96,7 +98,7 @@ def _types(view: View, new: OpSchema) -> str:
     return ""
 
 
-def _formal(formals: list[Formal], position: int) -> Formal | None:
+def _formal(formals: Sequence[Formal], position: int) -> Formal | None:
     if position < len(formals):
         return formals[position]
     return formals[-1] if formals and formals[-1].option == Option.Variadic else None

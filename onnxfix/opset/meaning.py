@@ -52,10 +52,6 @@ def _slope(view: View, _: bool) -> str:
     return "the broadcasting of its slope changed in opset 7"
 
 
-def _gemm_c(view: View, up: bool) -> str:
-    return "" if up else "C may be broadcast since opset 7"
-
-
 def _trains(view: View, up: bool) -> str:
     if not up:
         return "is_test must be written out"
@@ -72,7 +68,6 @@ def _mask(view: View, _: bool) -> str:
 
 def _always(reason: str) -> Guard:
     return lambda _view, _up: reason
-
 
 
 def _only_down(reason: str) -> Guard:
@@ -175,7 +170,7 @@ MEANING: dict[tuple[str, int], Guard] = {
     **{(name, 7): _equal_shapes for name in ("Greater", "Less")},
     **{(name, 8): _equal_shapes for name in ("Sum", "Max", "Min", "Mean")},
     ("PRelu", 7): _slope,
-    ("Gemm", 7): _gemm_c,
+    ("Gemm", 7): _only_down("C may be broadcast since opset 7"),
     ("BatchNormalization", 7): _trains,
     ("BatchNormalization", 14): _training_outputs,
     ("Dropout", 7): _trains,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -57,7 +58,7 @@ class View:
     def constant(self, position: int) -> Array | None:
         """The values of an input that is a small constant, else None."""
         tensor = self.scope.constant(self.node.input[position]) if self.has(position) else None
-        if tensor is None or onnx.external_data_helper.uses_external_data(tensor) and _count(tensor) > LARGEST_CONSTANT:
+        if tensor is None or math.prod(tensor.dims) > LARGEST_CONSTANT:
             return None
         return self.scope.model.array(tensor)
 
@@ -65,10 +66,3 @@ class View:
         """Whether an output is read by anybody."""
         name = self.node.output[position] if position < len(self.node.output) else ""
         return bool(name) and (name in self.scope.users or name in self.scope.output_set)
-
-
-def _count(tensor: onnx.TensorProto) -> int:
-    count = 1
-    for size in tensor.dims:
-        count *= size
-    return count

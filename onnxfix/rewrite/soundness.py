@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 
 from onnxfix.rewrite.rule import Rewrite
 
@@ -65,5 +66,5 @@ def _attributes(rewrite: Rewrite) -> set[str]:
     return {capture for node in rewrite.pattern for capture in node.captures.values()}
 
 
-def _listed(names: frozenset[str] | set[str]) -> str:
+def _listed(names: AbstractSet[str]) -> str:
     return ", ".join(sorted(names))

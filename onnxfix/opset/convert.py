@@ -1,0 +1,175 @@
+"""Opset conversion: one version at a time, every node unchanged, adapted or rewritten by a step rule, or nothing.
+
+An operator that the lower version does not have is first replaced by the body that its own schema gives it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+import onnx
+
+from onnxfix.model.edit import Edit, apply_edits
+from onnxfix.model.inference import typed_scopes
+from onnxfix.model.model import Model
+from onnxfix.model.names import Names
+from onnxfix.model.scope import Scope, ScopeId, scopes_of
+from onnxfix.model.text import node_text
+from onnxfix.opset.compat import judge
+from onnxfix.opset.expand import expansion
+from onnxfix.opset.prepare import NEWEST, prepared
+from onnxfix.records import AppliedFix
+from onnxfix.rewrite.match import Match, match
+from onnxfix.rewrite.replace import replacement
+from onnxfix.rewrite.rule import Rewrite, Rule
+
+CODE, NAME = "OFX500", "requested-opset"
+
+_Steps = dict[str, list[tuple[Rule, Rewrite]]]
+
+
+@dataclass(frozen=True)
+class Blocker:
+    """A node that keeps a model from another opset version: `reason` says why, at which version."""
+
+    scope: Scope
+    node: int
+    reason: str
+
+
+@dataclass
+class Conversion:
+    """A converted model and what was done, or, when there are `blockers`, how far it came."""
+
+    model: Model
+    journal: list[AppliedFix] = field(default_factory=list)
+    blockers: list[Blocker] = field(default_factory=list)
+
+
+def plan_conversion(model: Model, scopes: Sequence[Scope], names: Names, rules: Iterable[Rule], to: int) -> Conversion:
+    """Convert the main graph, its subgraphs and the functions to version `to` of the default domain.
+
+    `scopes` are the model's with their types, `rules` hold the steps.  Other domains are left alone.
+    """
+    steps: dict[tuple[int, int], _Steps] = {}
+    for rule in rules:
+        for rewrite in rule.rewrites if rule.step else ():
+            assert rule.step is not None
+            steps.setdefault(rule.step, {}).setdefault(rewrite.root.op_type, []).append((rule, rewrite))
+    work = _Work(Conversion(prepared(model, to)), list(scopes), names, steps)
+    roots = [(), *(("f", index) for index in range(len(model.proto.functions)))]
+    for root in roots:
+        work.convert(root, min(to, NEWEST))
+    return work.result
+
+
+class _Work:
+    """A conversion under way: `scopes` are those of the result so far."""
+
+    def __init__(
+        self, result: Conversion, scopes: list[Scope], names: Names, steps: dict[tuple[int, int], _Steps]
+    ) -> None:
+        self.result, self.names, self.steps = result, names, steps
+        versions = {scope.id: scope.opsets for scope in scopes_of(result.model)}
+        self.scopes = [replace(scope, opsets=versions[scope.id]) for scope in scopes]
+
+    def convert(self, root: ScopeId, to: int) -> None:
+        """Bring one root (the main graph or a function) and the graphs inside it to a version."""
+        start = next(scope for scope in self.scopes if scope.id == root)
+        version = start.opset
+        if "" not in start.opsets:
+            return
+        while version != to and not self.result.blockers:
+            following = version + 1 if to > version else version - 1
+            if following < version:
+                self._expand(root, following)
+            edits = self._edits(root, following, self.steps.get((version, following), {}))
+            version = following
+            if self.result.blockers:
+                return
+            if edits:
+                self._apply([*edits, Edit(root, opsets={"": version})])
+            else:
+                self._relabel(root, version)
+        if not self.result.blockers:
+            self.result.model = apply_edits(self.result.model, [Edit(root, opsets={"": to})])
+
+    def _inside(self, root: ScopeId) -> list[Scope]:
+        functions = root[:1] == ("f",)
+        return [s for s in self.scopes if s.id[: len(root)] == root and functions == (s.id[:1] == ("f",))]
+
+    def _apply(self, edits: list[Edit]) -> None:
+        self.result.model = apply_edits(self.result.model, edits)
+        self.scopes, _ = typed_scopes(self.result.model)
+
+    def _relabel(self, root: ScopeId, version: int) -> None:
+        inside = {scope.id for scope in self._inside(root)}
+        self.scopes = [
+            replace(scope, opsets={**scope.opsets, "": version}) if scope.id in inside else scope
+            for scope in self.scopes
+        ]
+
+    def _expand(self, root: ScopeId, version: int) -> None:
+        """Replace operators that a lower version lacks, and no step rule knows, by their own bodies."""
+        known = self.steps.get((version + 1, version), {})
+        while True:
+            edits: list[Edit] = []
+            for scope in self._inside(root):
+                for index, node in enumerate(scope.nodes):
+                    edit = None if node.op_type in known else expansion(scope, index, version, self.names)
+                    if edit is not None:
+                        edits.append(edit)
+                        message = f"opset {version} has no {node.op_type}: the operator's own definition replaces it"
+                        self.result.journal.append(_entry(scope, index, edit, message))
+            if not edits:
+                return
+            self._apply(edits)
+
+    def _edits(self, root: ScopeId, version: int, steps: _Steps) -> list[Edit]:
+        edits: list[Edit] = []
+        for scope in self._inside(root):
+            taken: set[int] = set()
+            for index in range(len(scope.nodes)):
+                if index not in taken:
+                    edit = self._edit(scope, index, version, steps, taken)
+                    edits += [edit] if edit else []
+                    taken |= set(edit.remove) if edit else set()
+        return edits
+
+    def _edit(self, scope: Scope, index: int, version: int, steps: _Steps, taken: set[int]) -> Edit | None:
+        """What one node needs; None for nothing.  A node that cannot be helped becomes a blocker."""
+        node = scope.nodes[index]
+        verdict = judge(scope, node, version)
+        if isinstance(verdict, onnx.NodeProto):
+            if verdict is node:
+                return None
+            edit = Edit(scope.id, remove=(index,), insert=(verdict,))
+            self.result.journal.append(_entry(scope, index, edit, f"attributes as opset {version} wants them"))
+            return edit
+        refusals = []
+        for rule, rewrite in steps.get(node.op_type, ()):
+            found = match(scope, rewrite, index)
+            if isinstance(found, Match) and not taken & set(found.nodes.values()):
+                edit = replacement(scope, rewrite, found, self.names)
+                self.result.journal.append(_entry(scope, index, edit, rule.summary, rule))
+                return edit
+            refusals += [] if isinstance(found, Match) or not found.reason else [f"{rule.code}: {found.reason}"]
+        reason = f"opset {scope.opset} to {version}: {verdict}"
+        self.result.blockers.append(Blocker(scope, index, "; ".join([reason, *dict.fromkeys(refusals)])))
+        return None
+
+
+def _entry(scope: Scope, index: int, edit: Edit, message: str, rule: Rule | None = None) -> AppliedFix:
+    node = scope.nodes[index]
+    return AppliedFix(
+        code=rule.code if rule else CODE,
+        rule=rule.name if rule else NAME,
+        applicability=rule.applicability if rule else "safe",
+        message=message,
+        round=0,
+        scope=scope.label,
+        node=node.name or next(iter(node.output), ""),
+        before=tuple(node_text(scope.nodes[number]) for number in edit.remove),
+        after=tuple(node_text(new) for new in edit.insert),
+    )
