@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
@@ -13,8 +14,7 @@ from onnxfix.errors import OnnxfixError
 from onnxfix.fixpoint.catalogue import load_rules
 from onnxfix.fixpoint.options import Options
 from onnxfix.fixpoint.rounds import Outcome, look, repair_model
-from onnxfix.model import Model, external_tensors, load, place_of
-from onnxfix.model.wire import SELF
+from onnxfix.model import Draft, Model, load, weight_files
 from onnxfix.proof import METADATA_KEY, Proof, Verification, candidate_file, refusal, taken_back
 from onnxfix.records import CheckReport, ModelSummary, RepairReport, Withheld
 from onnxfix.rewrite.rule import Rule
@@ -89,18 +89,18 @@ def repair(
     proof = Proof(original, every_rule, options, verify, Path(inputs) if inputs else None, progress)
     blamed: list[Withheld] = []
     with ExitStack() as files:
-        path = files.enter_context(candidate_file(outcome, destination))
-        verdict = proof.verdict(outcome, path)
-        if guilty := proof.guilty_rule(outcome, verdict):
+        goal = destination if (outcome.journal or output is not None) and not dry_run else None
+        file = files.enter_context(candidate_file(outcome, goal))
+        verdict = proof.verdict(outcome, file.path)
+        if guilty := proof.guilty_rule(outcome, verdict, goal):
             blamed = taken_back(outcome, guilty)
             proof, outcome = proof.without(guilty)
-            path = files.enter_context(candidate_file(outcome, destination))
-            verdict = proof.verdict(outcome, path)
+            file = files.enter_context(candidate_file(outcome, goal))
+            verdict = proof.verdict(outcome, file.path)
         unwritten = refusal(verdict) if outcome.journal else ""
-        wanted = bool(outcome.journal) or output is not None
-        written = destination if destination and wanted and not unwritten and not dry_run else None
+        written = goal if not unwritten and (outcome.journal or output is not None) else None
         if written:
-            path.replace(written)
+            file.publish()
     return RepairReport(
         model=original.label,
         target=_title(options.target),
@@ -112,7 +112,7 @@ def repair(
         verdict=verdict,
         output=str(written or ""),
         unwritten=unwritten,
-        notes=tuple(_notes(proof, outcome)),
+        notes=tuple(_notes(proof, outcome, file)),
         seconds=time.perf_counter() - started,
     )
 
@@ -170,30 +170,56 @@ def _title(target: Target | None) -> str:
 
 
 def _destination(original: Model, output: str | Path | None, in_place: bool) -> Path | None:
+    """Where the result goes; a link means the file it points at."""
     if output is not None and in_place:
         raise OnnxfixError("give either an output or in-place, not both")
     if output is not None:
-        path = Path(output)
-        if path.is_dir():
-            raise OnnxfixError("is a folder", where=str(path), hint="name a file")
-        if original.path and path.exists() and original.path.exists() and path.samefile(original.path):
-            raise OnnxfixError("is the input itself", where=str(path), hint="use --in-place to replace it")
-        return path
-    if original.path is None:
+        goal = Path(output)
+    elif original.path is None:
         return None
-    return original.path if in_place else original.path.with_name(f"{original.path.stem}.fixed.onnx")
+    else:
+        goal = original.path if in_place else original.path.with_name(f"{original.path.stem}.fixed.onnx")
+    goal = Path(os.path.realpath(goal)) if goal.is_symlink() else goal
+    try:
+        mistake, hint = _misplaced(original, goal, in_place)
+    except OSError as error:
+        mistake, hint = f"cannot be written: {error.strerror}", "choose another -o"
+    if mistake:
+        raise OnnxfixError(mistake, where=str(goal), hint=hint)
+    return goal
 
 
-def _notes(proof: Proof, outcome: Outcome) -> Iterator[str]:
+def _misplaced(original: Model, goal: Path, in_place: bool) -> tuple[str, str]:
+    """(why the result cannot go there, what to do), or two empty texts."""
+    if goal.is_dir():
+        return "is a folder", "name a file"
+    if not goal.parent.is_dir():
+        return f"there is no folder {str(goal.parent)!r}", "make it, or choose another -o"
+    if goal.exists() and not goal.is_file():
+        return "is not a regular file", "choose another -o"
+    if original.path is None:
+        return "", ""
+    home, weights = original.path.parent, weight_files(original)
+    if in_place:
+        linked = weights and home.resolve() != goal.parent.resolve()
+        return ("the weights lie beside a link to it, in another folder", "use -o") if linked else ("", "")
+    if goal.exists() and original.path.exists() and goal.samefile(original.path):
+        return "is the input itself", "use --in-place to replace it"
+    if goal.exists() and any(goal.samefile(home / name) for name in weights):
+        return "holds the weights of the input", "choose another -o"
+    return "", ""
+
+
+def _notes(proof: Proof, outcome: Outcome, file: Draft) -> Iterator[str]:
     if proof.options.target and proof.options.target.note:
         yield proof.options.target.note
     if proof.verify == "none" and outcome.journal:
         yield "outputs and engine were not checked (--verify none)"
     elif proof.verify == "numeric":
         yield "the engine was not checked (--verify numeric)"
-    files = sorted({place_of(t)[0] for t in external_tensors(outcome.model.proto)} - {SELF})
-    if files:
-        yield f"the weights stay in {', '.join(files[:3])}; keep the model beside them"
+    weights = [file.weights.name] if file.weights else weight_files(outcome.model)
+    if weights:
+        yield f"the weights are in {', '.join(weights[:3])}; keep the model beside them"
 
 
 __all__ = ["METADATA_KEY", "Options", "check", "convert_opset", "repair", "summary"]

@@ -6,7 +6,7 @@ import json
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -16,7 +16,7 @@ import onnx
 from onnxfix import __version__
 from onnxfix.fixpoint.options import Options
 from onnxfix.fixpoint.rounds import Outcome, repair_model
-from onnxfix.model import Model, candidate, write
+from onnxfix.model import Draft, Model, draft, weight_files
 from onnxfix.records import Check, Diagnostic, Verdict, Withheld
 from onnxfix.rewrite.rule import Rule
 from onnxfix.verify.engine import verify_engine
@@ -54,7 +54,7 @@ class Proof:
             checks.append(verify_engine(path, self.options.target))
         return Verdict(tuple(checks))
 
-    def guilty_rule(self, outcome: Outcome, verdict: Verdict) -> str:
+    def guilty_rule(self, outcome: Outcome, verdict: Verdict, goal: Path | None) -> str:
         """The code of the one rule without whose fixes structure and numbers are right, or "".
 
         Tried from the last rule to the first, because later fixes build on earlier ones.
@@ -65,8 +65,9 @@ class Proof:
         for code in codes if len(codes) > 1 else ():
             self.progress(f"trying without {code}")
             innocent, others = self.without(code)
-            with candidate_file(others, None) as path:
-                if others.journal and replace(innocent, verify="numeric").verdict(others, path).outcome == "passed":
+            with candidate_file(others, goal) as file:
+                verdict = replace(innocent, verify="numeric").verdict(others, file.path)
+                if others.journal and verdict.outcome == "passed":
                     return code
         return ""
 
@@ -95,18 +96,21 @@ def refusal(verdict: Verdict) -> str:
 
 
 @contextmanager
-def candidate_file(outcome: Outcome, beside: Path | None) -> Iterator[Path]:
-    """The repaired model as a temporary file, beside its destination so that it finds its weights."""
-    model = _with_journal(outcome) if outcome.journal else outcome.model
-    if beside is not None:
-        with candidate(beside) as path:
-            write(model, path, weights=f"{beside.name}.data")
-            yield path
+def candidate_file(outcome: Outcome, goal: Path | None) -> Iterator[Draft]:
+    """The repaired model as a file, not yet published, where it finds its weights: beside its goal, if it has one.
+
+    Without a goal a model that was not changed is its own candidate.
+    """
+    home = outcome.model.path
+    if goal is None and home and not outcome.journal:
+        yield Draft(home, home, None)
         return
-    with tempfile.TemporaryDirectory(prefix="onnxfix-") as folder:
-        path = Path(folder, "model.onnx")
-        write(model, path, weights="model.onnx.data")
-        yield path
+    model = _with_journal(outcome) if outcome.journal else outcome.model
+    with ExitStack() as files:
+        place = goal or (home if weight_files(model) else None)
+        if place is None:
+            place = Path(files.enter_context(tempfile.TemporaryDirectory(prefix="onnxfix-")), "model.onnx")
+        yield files.enter_context(draft(model, place))
 
 
 def _structural(outcome: Outcome) -> Check:

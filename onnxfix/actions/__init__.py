@@ -12,7 +12,9 @@ from onnxfix.actions.context import Context
 from onnxfix.actions.convert_opset import convert_opset
 from onnxfix.actions.fold_constants import fold_constants
 from onnxfix.actions.fold_reshape import fold_reshape
+from onnxfix.actions.harmonise_types import harmonise_types
 from onnxfix.actions.mark_outputs import mark_outputs
+from onnxfix.actions.narrow_floats import narrow_floats
 from onnxfix.actions.narrow_integers import narrow_integers
 from onnxfix.actions.node_names import unique_node_names
 from onnxfix.actions.own_outputs import own_outputs
@@ -21,8 +23,10 @@ from onnxfix.actions.shorten_names import shorten_names
 from onnxfix.actions.sort_nodes import find_cycles, sort_nodes
 from onnxfix.actions.strip_outputs import strip_outputs
 from onnxfix.actions.type_outputs import type_outputs
+from onnxfix.actions.unique_tensors import unique_tensors
 from onnxfix.actions.unique_values import unique_values
 from onnxfix.actions.unmade import find_unmade_inputs, find_unmade_outputs
+from onnxfix.actions.widen_integers import widen_integers
 from onnxfix.model.edit import Proposal
 
 Action = Callable[..., Iterable[Proposal]]
@@ -35,7 +39,9 @@ ACTIONS: Mapping[str, Action] = {
     "find_unmade_outputs": find_unmade_outputs,
     "fold_constants": fold_constants,
     "fold_reshape": fold_reshape,
+    "harmonise_types": harmonise_types,
     "mark_outputs": mark_outputs,
+    "narrow_floats": narrow_floats,
     "narrow_integers": narrow_integers,
     "own_outputs": own_outputs,
     "prune_initializers": prune_initializers,
@@ -46,7 +52,9 @@ ACTIONS: Mapping[str, Action] = {
     "strip_outputs": strip_outputs,
     "type_outputs": type_outputs,
     "unique_node_names": unique_node_names,
+    "unique_tensors": unique_tensors,
     "unique_values": unique_values,
+    "widen_integers": widen_integers,
 }
 
 PARAMETERS: Mapping[str, frozenset[str]] = {
@@ -57,7 +65,9 @@ PARAMETERS: Mapping[str, frozenset[str]] = {
     "find_unmade_outputs": frozenset(),
     "fold_constants": frozenset({"max_bytes"}),
     "fold_reshape": frozenset(),
+    "harmonise_types": frozenset({"types", "constants"}),
     "mark_outputs": frozenset({"beside"}),
+    "narrow_floats": frozenset(),
     "narrow_integers": frozenset(),
     "own_outputs": frozenset(),
     "prune_initializers": frozenset(),
@@ -68,7 +78,9 @@ PARAMETERS: Mapping[str, frozenset[str]] = {
     "strip_outputs": frozenset(),
     "type_outputs": frozenset(),
     "unique_node_names": frozenset(),
+    "unique_tensors": frozenset(),
     "unique_values": frozenset(),
+    "widen_integers": frozenset({"constants", "values"}),
 }
 
 __all__ = ["ACTIONS", "Action", "Context", "PARAMETERS"]

@@ -8,13 +8,13 @@ import onnx
 
 from onnxfix.actions.dtype_narrowing import RETYPED, Component, Policy, constants_of, nodes_of, values_of
 from onnxfix.model.edit import Edit
-from onnxfix.model.model import Array
+from onnxfix.model.model import Array, Model
 from onnxfix.model.names import Names
 from onnxfix.model.scope import Scope
 from onnxfix.model.types import dtype_name
 
-LISTED_INITIALIZERS = 4
-"""Below this IR version every initializer must be an input of the graph, so a new constant is a Constant node."""
+_UNLISTED = 4
+"""The first IR version in which an initializer need not be an input of the graph."""
 
 Uses = set[tuple[int, int]]
 """(index of a node, position among its inputs)"""
@@ -27,7 +27,7 @@ def component_edits(scope: Scope, names: Names, policy: Policy, component: Compo
     """
     suffix = dtype_name(policy.target)
     renamed = {name: names.fresh(f"{name}_{suffix}") for name in values_of(component)}
-    edits: list[Edit] = []
+    edits: list[Edit] = [*unlisted(scope.model)] if constants_of(component) else []
     twins: dict[tuple[int, int], str] = {}
     for name in constants_of(component):
         uses = {(tie.node, position) for tie in component for position, given in tie.constants if given == name}
@@ -69,12 +69,19 @@ def retyped_constant(scope: Scope, names: Names, name: str, array: Array, uses: 
         gone = (scope.producer[name][0],) if last else ()
         return fresh, Edit(scope.id, remove=gone, insert=(_constant_node(tensor),))
     gone_name = (name,) if last and name in scope.initializers else ()
-    listed = gone_name if name in scope.inputs else ()
-    if scope.model.proto.ir_version < LISTED_INITIALIZERS:
-        edit = Edit(scope.id, insert=(_constant_node(tensor),), drop_initializers=gone_name, drop_inputs=listed)
-    else:
-        edit = Edit(scope.id, initializers=(tensor,), drop_initializers=gone_name)
-    return fresh, edit
+    return fresh, Edit(scope.id, initializers=(tensor,), drop_initializers=gone_name)
+
+
+def unlisted(model: Model) -> tuple[Edit, ...]:
+    """What has to go with a new initializer: a file of IR version 3 lists each as an input, so its version is raised.
+
+    The stored tensors leave the list of inputs, because from version 4 on a caller could replace a listed one.
+    """
+    if model.proto.ir_version >= _UNLISTED:
+        return ()
+    stored = {tensor.name for tensor in model.proto.graph.initializer}
+    listed = tuple(value.name for value in model.proto.graph.input if value.name in stored)
+    return (Edit((), drop_inputs=listed, ir_version=_UNLISTED),)
 
 
 def _constant_node(tensor: onnx.TensorProto) -> onnx.NodeProto:

@@ -19,7 +19,7 @@ INT32 = (-(2**31), 2**31 - 1)
 INT64 = (-(2**63), 2**63 - 1)
 
 _T = onnx.TensorProto
-_OF_TYPE: dict[int, Range] = {
+OF_TYPE: dict[int, Range] = {
     _T.BOOL: (0, 1),
     _T.INT8: (-(2**7), 2**7 - 1),
     _T.UINT8: (0, 2**8 - 1),
@@ -53,15 +53,14 @@ class Ranges:
         self._known: dict[str, Range | None] = {}
         for node in scope.nodes:
             found = self._result(node)
-            for name in node.output:
-                if name:
-                    self._known[name] = self._settled(name, found)
+            made = [name for name in node.output if name and scope.constant(name) is None]
+            self._known |= {name: self._settled(name, found) for name in made}
 
     def of(self, name: str) -> Range | None:
         """The range of a value; None for one that is no integer or of unknown type."""
         if name not in self._known:
             tensor = self.scope.constant(name)
-            whole = tensor is not None and tensor.data_type in _OF_TYPE
+            whole = tensor is not None and tensor.data_type in OF_TYPE
             found = array_range(self.scope.model.array(tensor)) if tensor is not None and whole else None
             self._known[name] = self._settled(name, found)
         return self._known[name]
@@ -72,7 +71,7 @@ class Ranges:
 
     def _settled(self, name: str, found: Range | None) -> Range | None:
         """What was found, or the range of the type where nothing was, or where the arithmetic may wrap around."""
-        whole = _OF_TYPE.get(self.scope.type_of(name).dtype)
+        whole = OF_TYPE.get(self.scope.type_of(name).dtype)
         return found if whole and inside(found, whole) else whole
 
 
@@ -196,7 +195,7 @@ def _sum(ranges: Ranges, node: onnx.NodeProto) -> Range | None:
 
 def _filled(_: Ranges, node: onnx.NodeProto) -> Range | None:
     tensor = attribute(node, "value", None)
-    if tensor is None or tensor.data_type not in _OF_TYPE:
+    if tensor is None or tensor.data_type not in OF_TYPE:
         return None
     return array_range(onnx.numpy_helper.to_array(tensor))
 

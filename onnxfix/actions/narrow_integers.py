@@ -10,16 +10,18 @@ import onnx
 from onnxfix.actions.context import Context
 from onnxfix.actions.dtype_edits import component_edits
 from onnxfix.actions.dtype_narrowing import Component, components, constants_of, nodes_of, values_of
-from onnxfix.actions.dtype_ranges import INT32, Ranges, inside
+from onnxfix.actions.dtype_ranges import INT32, INT64, Ranges, inside
 from onnxfix.model.edit import Proposal
 from onnxfix.model.model import Array
 from onnxfix.model.scope import Scope
 
 _INT64 = int(onnx.TensorProto.INT64)
 
-CLAMPED: dict[str, tuple[int, ...]] = {"Slice": (1, 2, 4), "Clip": (1, 2)}
+CLAMPED: dict[str, tuple[int, ...]] = {"Slice": (1, 2), "Clip": (1, 2)}
 """Inputs at which a number outside int32 means the same as the nearest int32: Slice cuts its bounds to the size of
-the axis, and a step beyond the size takes one element; Min, Max and Clip let no other number through."""
+the axis; Min, Max and Clip let no other number through."""
+
+_END = 2  # the input of Slice
 
 _NO_INT32_KERNEL = {"OneHot", "Unique"}
 """Operators whose schema allows int32 and for which ONNX Runtime has no kernel (of all type combinations)."""
@@ -57,8 +59,17 @@ class IntegerPolicy:
         return all(inside(self.ranges.of(name), INT32) for name in self.scope.nodes[index].output if name)
 
     def fits(self, node: onnx.NodeProto, position: int, name: str) -> bool:
-        """Whether all numbers lie in int32, or the place takes the nearest one as well."""
-        return clamps(node, position) or inside(self.ranges.of(name), INT32)
+        """Whether all numbers lie in int32, or the place takes the nearest one as well.
+
+        ONNX Runtime reads INT32_MAX and INT64_MAX as "down to the first element" where a Slice goes backwards, so
+        no other end may become INT32_MAX.
+        """
+        if inside(self.ranges.of(name), INT32):
+            return True
+        if node.op_type != "Slice" or position != _END:
+            return clamps(node, position)
+        array = self.scope.array(name)
+        return array is not None and not np.any((array > INT32[1]) & (array != INT64[1]))
 
     def converted(self, array: Array) -> Array:
         """The numbers as int32, those outside clamped."""

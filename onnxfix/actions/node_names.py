@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 
 import onnx
@@ -34,8 +35,11 @@ def _repeats(name: str, seen: set[str]) -> bool:
 
 
 def _named(context: Context, scope: Scope, found: list[int]) -> Iterable[Edit]:
+    times: Counter[str] = Counter()
     for index in found:
         copy = onnx.NodeProto()
         copy.CopyFrom(scope.nodes[index])
-        copy.name = context.names.fresh(copy.name or copy.op_type)
+        wish = copy.name or copy.op_type
+        times[wish] += 1
+        copy.name = context.names.fresh(f"{wish}_{times[wish]}")
         yield Edit(scope.id, (index,), (copy,))

@@ -1,4 +1,4 @@
-"""Element types and shapes of graph outputs that declare none."""
+"""Element types and shapes of graph outputs that declare none, which the ONNX checker refuses."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from onnxfix.model.scope import Scope
 
 
 def type_outputs(context: Context) -> Iterable[Proposal]:
-    """Give every output of the main graph that has no element type the inferred type."""
+    """Give every output of the main graph that has no element type, or no shape, the inferred one."""
     scope = context.main
     for declared in context.model.proto.graph.output:
-        if _typed(declared) or not exists(scope, declared.name):
+        if (_typed(declared) and _shaped(declared)) or not exists(scope, declared.name):
             continue
         output = inferred_output(scope, declared)
-        message = f"output {declared.name} has no element type"
-        if output is None:
+        message = f"output {declared.name} has no {'shape' if _typed(declared) else 'element type'}"
+        if output is None or (_typed(declared) and not _shaped(output)):
             yield Proposal(f"{message}, and none can be inferred", scope, value=declared.name)
         else:
             yield Proposal(message, scope, value=declared.name, edits=(Edit(scope.id, outputs=(output,)),))
@@ -48,6 +48,10 @@ def inferred_output(scope: Scope, declared: onnx.ValueInfoProto) -> onnx.ValueIn
 def _typed(value: onnx.ValueInfoProto) -> bool:
     kind = value.type.WhichOneof("value")
     return kind is not None and (kind != "tensor_type" or value.type.tensor_type.elem_type != 0)
+
+
+def _shaped(value: onnx.ValueInfoProto) -> bool:
+    return value.type.WhichOneof("value") != "tensor_type" or value.type.tensor_type.HasField("shape")
 
 
 def _symbols(scope: Scope, declared: onnx.ValueInfoProto) -> set[str]:

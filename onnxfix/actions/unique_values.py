@@ -6,6 +6,7 @@ means the last of all.  Where that order cannot be trusted, the names are told a
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 
 import onnx
@@ -54,6 +55,7 @@ def _fixed(scope: Scope) -> bool:
 def _renamed(context: Context, scope: Scope, names: set[str]) -> Iterable[Edit]:
     keepers = _keepers(scope, names)
     current: dict[str, str] = {}
+    times: Counter[str] = Counter()
     for index, node in enumerate(scope.nodes):
         makes = names & set(node.output)
         if not makes and not any(name in current for name in reads(node)):
@@ -62,7 +64,9 @@ def _renamed(context: Context, scope: Scope, names: set[str]) -> Iterable[Edit]:
         copy.CopyFrom(node)
         rename_uses(copy, {name: current[name] for name in reads(node) if name in current})
         for name in sorted(makes):
-            current[name] = name if keepers.get(name) == index else context.names.fresh(name)
+            times[name] += 1
+            fresh = keepers.get(name) != index
+            current[name] = context.names.fresh(f"{name}_{times[name]}") if fresh else name
             copy.output[list(node.output).index(name)] = current[name]
         if copy != node:
             yield Edit(scope.id, (index,), (copy,))

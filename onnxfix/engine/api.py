@@ -36,11 +36,11 @@ def build(
     try:
         result = sandbox.default().call(
             "onnxfix.engine.builder:build_file",
-            str(path),
+            str(path.absolute()),  # the child may have another working folder
             library,
             compute_capability,
             sizes,
-            str(plan) if plan else None,
+            str(plan.absolute()) if plan else None,
             strongly_typed,
             timeout=timeout,
         )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import mmap
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import onnx
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError, EncodeError
 
 from onnxfix.errors import ModelFileError
 from onnxfix.model.model import Model, place_of
@@ -19,6 +20,7 @@ _SIGNATURES = (
     (b"\x89HDF", "an HDF5 file, such as a Keras model", "export it to ONNX first"),
     (b"ftrt", "a TensorRT plan file", "a plan cannot be repaired; repair the ONNX file and build again"),
     (b"ptrt", "a TensorRT plan file", "a plan cannot be repaired; repair the ONNX file and build again"),
+    (b"vtrt", "a TensorRT plan file", "a plan cannot be repaired; repair the ONNX file and build again"),
     (b"<!DOCTYPE", "an HTML page, perhaps a failed download", "download the model again"),
     (b"<html", "an HTML page, perhaps a failed download", "download the model again"),
 )
@@ -30,21 +32,27 @@ def load(source: str | Path | onnx.ModelProto) -> Model:
     Raises ModelFileError, one line, for anything that is not a readable ONNX model: a missing, empty, truncated
     or foreign file, or external data that is missing or lies outside the model's folder.
     """
-    if isinstance(source, onnx.ModelProto):
-        data = source.SerializeToString()
-        return Model(_decode(data, "model"), None, data)
-    path = Path(source)
-    buffer = _mapped(path)
-    model = Model(_decode(buffer, str(path)), path, buffer)
+    path = None if isinstance(source, onnx.ModelProto) else Path(source)
+    where = str(path or "model")
+    buffer = _serialized(source, where) if isinstance(source, onnx.ModelProto) else _mapped(Path(source), where)
+    model = Model(_decode(buffer, where), path, buffer)
     _check_external_data(model)
     return model
 
 
-def _mapped(path: Path) -> mmap.mmap:
-    where = str(path)
+def _serialized(proto: onnx.ModelProto, where: str) -> bytes:
+    try:
+        return proto.SerializeToString()
+    except (EncodeError, ValueError) as error:
+        raise ModelFileError(f"cannot be serialized: {error}", where=where, hint="save it with external data") from None
+
+
+def _mapped(path: Path, where: str) -> mmap.mmap:
     try:
         if path.is_dir():
             raise ModelFileError("is a folder, not an ONNX file", where=where, hint="name the .onnx file in it")
+        if path.exists() and not path.is_file():
+            raise ModelFileError("is not a regular file", where=where, hint="name an .onnx file")
         with path.open("rb") as file:
             if not path.stat().st_size:
                 raise ModelFileError("is empty", where=where, hint="export or download the model again")
@@ -79,36 +87,35 @@ def _not_a_model(buffer: Buffer, where: str, reason: str) -> ModelFileError:
 
 
 def _check_external_data(model: Model) -> None:
-    seen: set[str] = set()
+    """Every weight file is there, in the model's folder, and reaches as far as the tensors in it say."""
+    seen = {SELF}
     for tensor in external_tensors(model.proto):
         location = place_of(tensor)[0]
-        if location != SELF and location not in seen:
-            _check_location(model, tensor.name, location)
+        if location not in seen:
+            mistake, hint = _misplaced(model.path.parent if model.path else None, location)
+            if mistake:
+                raise ModelFileError(f"tensor {tensor.name!r}: {mistake}", where=model.label, hint=hint)
             seen.add(location)
+        model.tensor_bytes(tensor)
 
 
-def _check_location(model: Model, tensor: str, location: str) -> None:
-    assert model.path is not None
-    folder = model.path.parent
-    path = folder / location
+def _misplaced(folder: Path | None, location: str) -> tuple[str, str]:
+    """(what is wrong with the place of a weight file, what to do), or two empty texts."""
+    if folder is None:
+        return f"its values lie in the file {location!r}", "give onnxfix the path of the model instead"
     if not location or Path(location).is_absolute() or ".." in Path(location).parts:
-        raise ModelFileError(
-            f"tensor {tensor!r} names the weight file {location!r} outside the model's folder",
-            where=model.label,
-            hint="weight files must lie beside the model",
-        )
-    if not path.is_file():
-        raise ModelFileError(
-            f"the weight file {location!r} of tensor {tensor!r} is missing",
-            where=model.label,
-            hint="put it beside the model",
-        )
+        return f"its weight file {location!r} is outside the model's folder", "weight files must lie beside the model"
+    path = folder / location
+    if not os.path.isfile(path):  # noqa: PTH113 - Path.is_file raises for a name that is too long
+        return f"its weight file {location!r} is missing", "put it beside the model"
     if not path.resolve().is_relative_to(folder.resolve()):
-        raise ModelFileError(
-            f"the weight file {location!r} is a link out of the model's folder",
-            where=model.label,
-            hint="copy the file beside the model",
-        )
+        return f"its weight file {location!r} is a link out of the model's folder", "copy the file beside the model"
+    return "", ""
+
+
+def weight_files(model: Model) -> list[str]:
+    """The names of the files beside the model that hold its weights, sorted."""
+    return sorted({place_of(tensor)[0] for tensor in external_tensors(model.proto)} - {SELF})
 
 
 def external_tensors(proto: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
@@ -119,16 +126,20 @@ def external_tensors(proto: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
 
 
 def _external_in_graph(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
-    yield from (t for t in graph.initializer if t.data_location == onnx.TensorProto.EXTERNAL)
+    yield from _external(graph.initializer)
+    yield from (t for sparse in graph.sparse_initializer for t in _external((sparse.values, sparse.indices)))
     yield from _external_in_nodes(graph.node)
+
+
+def _external(tensors: Iterable[onnx.TensorProto]) -> Iterator[onnx.TensorProto]:
+    return (tensor for tensor in tensors if tensor.data_location == onnx.TensorProto.EXTERNAL)
 
 
 def _external_in_nodes(nodes: Iterable[onnx.NodeProto]) -> Iterator[onnx.TensorProto]:
     for node in nodes:
         for attribute in node.attribute:
-            for tensor in (attribute.t, *attribute.tensors) if attribute.type in _TENSORS else ():
-                if tensor.data_location == onnx.TensorProto.EXTERNAL:
-                    yield tensor
+            if attribute.type in _TENSORS:
+                yield from _external((attribute.t, *attribute.tensors))
             for graph in (attribute.g, *attribute.graphs) if attribute.type in _GRAPHS else ():
                 yield from _external_in_graph(graph)
 

@@ -17,6 +17,7 @@ from onnxfix.model.light import light_proto
 from onnxfix.model.model import Model
 from onnxfix.model.scope import Scope, Types, scopes_of, subgraphs
 
+_INT32_MAX = 2**31 - 1
 Typed = list[tuple[tuple[int | str, ...], bytes]]
 
 
@@ -106,13 +107,15 @@ def _node_outputs(
 
 def _usable_schema(node: onnx.NodeProto, version: int) -> defs.OpSchema | None:
     """The schema at `version`, or the newest one before the operator was deprecated."""
-    for candidate in range(version, 0, -1):
+    version = min(version, _INT32_MAX)
+    while version > 0:
         try:
-            schema = defs.get_schema(node.op_type, candidate, node.domain)
+            schema = defs.get_schema(node.op_type, version, node.domain)
         except defs.SchemaError:
             return None
         if not schema.deprecated:
             return schema
+        version = schema.since_version - 1
     return None
 
 

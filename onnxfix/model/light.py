@@ -4,56 +4,75 @@ from __future__ import annotations
 
 import onnx
 
+from onnxfix.model.edit import rename_uses
 from onnxfix.model.file import external_tensors
 from onnxfix.model.model import Model
+from onnxfix.model.names import Names
+from onnxfix.model.scope import scopes_of, subgraphs
 
 
 def light_proto(model: Model) -> onnx.ModelProto:
-    """A copy in which every EXTERNAL initializer is a graph input of its type and shape.
+    """A copy in which every EXTERNAL initializer or Constant is a graph input of its type and shape.
 
     The checker and shape inference say the same of it as of the whole model, except for values that they would
-    read from a large initializer.
+    read from a large initializer.  Nodes keep their indexes.  EXTERNAL tensors elsewhere (in functions, and in
+    attributes of other operators) get their bytes.
     """
     light = onnx.ModelProto()
     light.CopyFrom(model.proto)
     if any(True for _ in external_tensors(light)):
-        _hoist(light.graph, light.graph, {value.name for value in light.graph.input})
+        names = Names(scopes_of(model))
+        _hoist_initializers(light.graph, light.graph, None)
+        _hoist_nested(light.graph, light.graph, names)
+        for tensor in list(external_tensors(light)):
+            tensor.raw_data = bytes(model.tensor_bytes(tensor))
+            tensor.ClearField("data_location")
+            tensor.ClearField("external_data")
     return light
 
 
-def _hoist(graph: onnx.GraphProto, main: onnx.GraphProto, taken: set[str]) -> None:
+def _hoist_initializers(graph: onnx.GraphProto, main: onnx.GraphProto, names: Names | None) -> None:
+    """Make the initializers inputs of the main graph; with `names` under new names, for a graph inside another."""
+    own = {value.name for value in graph.input}
+    rename: dict[str, str] = {}
     kept = []
     for tensor in graph.initializer:
         if tensor.data_location != onnx.TensorProto.EXTERNAL:
             kept.append(tensor)
-        elif tensor.name not in taken:
-            main.input.append(onnx.helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims))
-            taken.add(tensor.name)
+        elif tensor.name not in own:
+            rename[tensor.name] = names.fresh(tensor.name) if names else tensor.name
+            _add_input(main, rename[tensor.name], tensor)
+            own.add(tensor.name)
     if len(kept) < len(graph.initializer):
         del graph.initializer[:]
         graph.initializer.extend(kept)
-    nodes = []
+    if names:
+        for node in graph.node:
+            rename_uses(node, rename)
+        for output in graph.output:
+            output.name = rename.get(output.name, output.name)
+
+
+def _hoist_nested(graph: onnx.GraphProto, main: onnx.GraphProto, names: Names) -> None:
+    """Constants here, and everything in the graphs inside."""
     for node in graph.node:
         stored = _external_constant(node)
-        if stored is not None and node.output[0] not in taken:
-            main.input.append(onnx.helper.make_tensor_value_info(node.output[0], stored.data_type, stored.dims))
-            taken.add(node.output[0])
-            continue
-        nodes.append(node)
-        for attribute in node.attribute:
-            for inner in (attribute.g, *attribute.graphs) if attribute.type in _GRAPHS else ():
-                _hoist(inner, main, taken)
-    if len(nodes) < len(graph.node):
-        del graph.node[:]
-        graph.node.extend(nodes)
+        if stored is not None:
+            name = names.fresh(node.output[0])
+            _add_input(main, name, stored)
+            node.CopyFrom(onnx.helper.make_node("Identity", [name], node.output, node.name))
+        for _, _, inner in subgraphs(node):
+            _hoist_initializers(inner, main, names)
+            _hoist_nested(inner, main, names)
+
+
+def _add_input(main: onnx.GraphProto, name: str, tensor: onnx.TensorProto) -> None:
+    main.input.append(onnx.helper.make_tensor_value_info(name, tensor.data_type, tensor.dims))
 
 
 def _external_constant(node: onnx.NodeProto) -> onnx.TensorProto | None:
-    if node.op_type == "Constant" and node.attribute:
+    if node.op_type == "Constant" and not node.domain and len(node.attribute) == 1 and len(node.output) == 1:
         tensor = node.attribute[0].t
         if tensor.data_location == onnx.TensorProto.EXTERNAL:
             return tensor
     return None
-
-
-_GRAPHS = (onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import mmap
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,7 +27,7 @@ class Model:
     proto: onnx.ModelProto
     path: Path | None = None
     buffer: Buffer = b""
-    _files: dict[Path, mmap.mmap] = field(default_factory=dict, repr=False)
+    _files: dict[Path, Buffer] = field(default_factory=dict, repr=False)
 
     def with_proto(self, proto: onnx.ModelProto) -> Model:
         """The same weights under another skeleton."""
@@ -51,7 +53,7 @@ class Model:
         source = memoryview(self.buffer if location == SELF else self._mapped(location))
         if length is None:
             length = len(source) - offset
-        if offset < 0 or length < 0 or offset + length > len(source):
+        if not 0 <= offset <= offset + length <= len(source):
             raise ModelFileError(
                 f"tensor {tensor.name!r} ends at byte {offset + length} of {location}, which has {len(source)} bytes",
                 where=self.label,
@@ -59,11 +61,18 @@ class Model:
             )
         return source[offset : offset + length]
 
-    def _mapped(self, location: str) -> mmap.mmap:
+    def _mapped(self, location: str) -> Buffer:
         path = (self.path.parent if self.path else Path()) / location
         if path not in self._files:
-            with path.open("rb") as file:
-                self._files[path] = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            try:
+                with path.open("rb") as file:
+                    size = os.fstat(file.fileno()).st_size
+                    self._files[path] = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if size else b""
+            except OSError as error:
+                reason = error.strerror or error
+                raise ModelFileError(
+                    f"its weight file {location!r} cannot be read: {reason}", where=self.label
+                ) from None
         return self._files[path]
 
 
@@ -83,14 +92,20 @@ def place_of(tensor: onnx.TensorProto) -> tuple[str, int, int | None]:
 def _from_inline(tensor: onnx.TensorProto) -> Array:
     try:
         return onnx.numpy_helper.to_array(tensor)
-    except (ValueError, TypeError, KeyError) as error:
-        raise ModelFileError(f"tensor {tensor.name!r} holds no readable values: {error}") from None
+    except (ValueError, TypeError, KeyError, OverflowError, MemoryError) as error:
+        raise _unreadable(tensor, str(error)) from None
 
 
 def _from_bytes(tensor: onnx.TensorProto, data: memoryview) -> Array:
+    known = set(onnx.helper.get_all_tensor_dtypes()) - {onnx.TensorProto.STRING}
+    if tensor.data_type not in known or min(tensor.dims, default=0) < 0:
+        raise _unreadable(tensor, f"data type {tensor.data_type}, shape {list(tensor.dims)}")
     dtype = np.dtype(onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type))
-    count = int(np.prod(tensor.dims, dtype=np.int64))
-    if count * dtype.itemsize != len(data):  # packed 4-bit types, or a wrong length
+    if math.prod(tensor.dims) * dtype.itemsize != len(data):  # packed 4-bit types, or a wrong length
         raw = onnx.TensorProto(dims=tensor.dims, data_type=tensor.data_type, name=tensor.name, raw_data=bytes(data))
         return _from_inline(raw)
     return np.frombuffer(data, dtype=dtype).reshape(tuple(tensor.dims))
+
+
+def _unreadable(tensor: onnx.TensorProto, reason: str) -> ModelFileError:
+    return ModelFileError(f"tensor {tensor.name!r} holds no readable values: {reason}")

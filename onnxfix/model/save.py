@@ -3,71 +3,123 @@
 from __future__ import annotations
 
 import os
-import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
+from secrets import token_hex
 from typing import BinaryIO
 
 import onnx
 
 from onnxfix.errors import ModelFileError
-from onnxfix.model.file import external_tensors
+from onnxfix.model.file import external_tensors, weight_files
 from onnxfix.model.model import Model, place_of
 from onnxfix.model.wire import SELF, expand, set_place
 
 _PROTOBUF_LIMIT = 2**31 - 1
 _CHUNK = 1 << 24
+_SUFFIX = ".onnxfix-tmp"
+_STALE_SECONDS = 24 * 3600.0
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A whole model in the temporary file `path` beside `goal`, and the weight file made for it, if there is one."""
+
+    path: Path
+    goal: Path
+    weights: Path | None
+
+    def publish(self) -> None:
+        """Give the model its name, in one step.  Raises ModelFileError."""
+        try:
+            self.path.replace(self.goal)
+        except OSError as error:
+            raise _unwritable(self.goal, error) from None
 
 
 def save(model: Model, path: Path, *, embed: bool = False) -> None:
     """Write `path` atomically: a temporary file beside it, flushed to the disk, then renamed over it.
 
     Weights that lie in files beside the model stay there when `path` is in the same folder; in another folder
-    they are copied to `NAME.data`.  With `embed` they go into the file itself.
+    they are copied to `NAME.data`, or `NAME.1.data` when that is taken.  With `embed` they go into the file itself.
     Raises ModelFileError when the folder is missing or read-only, the disk is full, or an embedded model would
     exceed the 2 GiB that protobuf allows.
     """
-    with candidate(path) as temporary:
-        write(model, temporary, weights=path.name + ".data", embed=embed)
-        temporary.replace(path)
+    with draft(model, path, embed=embed) as whole:
+        whole.publish()
 
 
 @contextmanager
-def candidate(path: Path) -> Iterator[Path]:
-    """A temporary file beside `path`, to be renamed over it or thrown away."""
+def draft(model: Model, goal: Path, *, embed: bool = False) -> Iterator[Draft]:
+    """The model written beside `goal`, as `save` does, but not yet there: gone at the end unless published."""
+    path = _temporary(goal)
+    weights = None
     try:
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:64]}.", suffix=".onnx")
-    except OSError as error:
-        raise _unwritable(path, error) from None
-    os.close(descriptor)
-    temporary = Path(name)
-    try:
-        mode = path.stat().st_mode if path.exists() else 0o666 & ~_umask()
-        temporary.chmod(mode)
-        yield temporary
+        if embed:
+            model = _embedded(model)
+        elif _leaves_its_weights(model, goal):
+            weights = _fresh(goal)
+            model = _with_weights_in(model, weights)
+        _write(model, path, goal)
+        yield Draft(path, goal, weights)
     finally:
-        temporary.unlink(missing_ok=True)
+        published = not path.exists()
+        path.unlink(missing_ok=True)
+        if weights is not None and not published:
+            weights.unlink(missing_ok=True)
 
 
-def write(model: Model, path: Path, *, weights: str, embed: bool = False) -> None:
-    """Write the whole model to `path`, copying its bytes from where they are."""
-    model = _embedded(model) if embed else _with_weights_beside(model, path, weights)
+def _temporary(goal: Path) -> Path:
+    """A new empty file beside `goal`; the ones that a killed process left there a day ago go."""
+    prefix = f".{goal.name[:40]}."
+    path = goal.with_name(f"{prefix}{token_hex(4)}{_SUFFIX}")
+    try:
+        for old in goal.parent.iterdir():
+            if old.name.startswith(prefix) and old.name.endswith(_SUFFIX) and _is_stale(old):
+                old.unlink(missing_ok=True)
+        path.touch(exist_ok=False)
+    except OSError as error:
+        raise _unwritable(goal, error) from None
+    return path
+
+
+def _is_stale(path: Path) -> bool:
+    return time.time() - path.stat().st_mtime > _STALE_SECONDS
+
+
+def _fresh(goal: Path) -> Path:
+    """A new empty file for the weights of `goal`, under a name that no file has."""
+    for number in count():
+        path = goal.with_name(f"{goal.name}.{number}.data" if number else f"{goal.name}.data")
+        try:
+            path.touch(exist_ok=False)
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise _unwritable(path, error) from None
+        return path
+    raise AssertionError("there is always another number")
+
+
+def _write(model: Model, path: Path, goal: Path) -> None:
+    """Write the whole model to `path`, with the permissions of `goal`; messages speak of `goal`."""
     pieces = expand(model.proto.SerializeToString())
     if sum(piece[1] if isinstance(piece, tuple) else len(piece) for piece in pieces) > _PROTOBUF_LIMIT:
-        raise ModelFileError("would exceed the 2 GiB limit of protobuf", where=str(path), hint="keep external data")
+        raise ModelFileError("would exceed the 2 GiB limit of protobuf", where=str(goal), hint="keep external data")
     source = memoryview(model.buffer)
     try:
         with path.open("wb") as file:
             for piece in pieces:
-                if isinstance(piece, tuple):
-                    _copy(source[piece[0] : piece[0] + piece[1]], file)
-                else:
-                    file.write(piece)
-            file.flush()
-            os.fsync(file.fileno())
+                _copy(source[piece[0] : sum(piece)] if isinstance(piece, tuple) else memoryview(piece), file)
+            _flush(file)
+        if goal.exists():
+            path.chmod(goal.stat().st_mode)
     except OSError as error:
-        raise _unwritable(path, error) from None
+        raise _unwritable(goal, error) from None
 
 
 def _copy(data: memoryview, file: BinaryIO) -> None:
@@ -75,24 +127,31 @@ def _copy(data: memoryview, file: BinaryIO) -> None:
         file.write(data[start : start + _CHUNK])
 
 
-def _with_weights_beside(model: Model, path: Path, weights: str) -> Model:
-    """The model with its weight files in the folder of `path`: the same model when they are there already."""
+def _flush(file: BinaryIO) -> None:
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def _leaves_its_weights(model: Model, goal: Path) -> bool:
+    """Whether the model has weight files, and they are not in the folder of `goal`."""
     home = model.path.parent.resolve() if model.path else None
-    moved = [t for t in external_tensors(model.proto) if place_of(t)[0] != SELF]
-    if not moved or home == path.parent.resolve():
-        return model
+    return home != goal.parent.resolve() and bool(weight_files(model))
+
+
+def _with_weights_in(model: Model, weights: Path) -> Model:
+    """The model with the bytes of its weight files copied to `weights`."""
     proto = onnx.ModelProto()
     proto.CopyFrom(model.proto)
-    model = model.with_proto(proto)
     try:
-        with (path.parent / weights).open("wb") as file:
+        with weights.open("wb") as file:
             for tensor in [t for t in external_tensors(proto) if place_of(t)[0] != SELF]:
                 data = model.tensor_bytes(tensor)
-                set_place(tensor, weights, file.tell(), len(data))
+                set_place(tensor, weights.name, file.tell(), len(data))
                 _copy(data, file)
+            _flush(file)
     except OSError as error:
-        raise _unwritable(path.parent / weights, error) from None
-    return model
+        raise _unwritable(weights, error) from None
+    return model.with_proto(proto)
 
 
 def _embedded(model: Model) -> Model:
@@ -104,12 +163,6 @@ def _embedded(model: Model) -> Model:
         del tensor.external_data[:]
         tensor.ClearField("data_location")
     return model.with_proto(proto)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def _unwritable(path: Path, error: OSError) -> ModelFileError:

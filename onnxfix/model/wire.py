@@ -24,7 +24,12 @@ HEAVY = 4096
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _MODEL_GRAPH, _GRAPH_INITIALIZER = 7, 5
 _FLOAT_DATA, _RAW_DATA, _DOUBLE_DATA = 4, 9, 10
-_EXTERNAL_DATA, _DATA_LOCATION = 13, 14
+_PACKED = {
+    _FLOAT_DATA: (onnx.TensorProto.FLOAT, onnx.TensorProto.COMPLEX64),
+    _DOUBLE_DATA: (onnx.TensorProto.DOUBLE, onnx.TensorProto.COMPLEX128),
+}
+_KEPT_DATA = (5, 6, 7, 11, 13, 14)
+"""A tensor with int32_data, string_data, int64_data, uint64_data, external_data or data_location stays as it is."""
 
 
 class WireError(ValueError):
@@ -43,7 +48,7 @@ def expand(skeleton: bytes) -> list[bytes | tuple[int, int]]:
     """The pieces of the whole file: literal bytes, or (offset, length) of bytes in the file that was stripped."""
     pieces: list[bytes | tuple[int, int]] = []
     for number, start, value, end in fields(skeleton, 0, len(skeleton)):
-        if number == _MODEL_GRAPH:
+        if number == _MODEL_GRAPH and _is_message(skeleton, start):
             inner = _expanded_graph(skeleton, value, end)
             pieces += [_tag(_MODEL_GRAPH, _BYTES), _varint(sum(map(_size, inner))), *inner]
         else:
@@ -66,7 +71,9 @@ def fields(buffer: Buffer, start: int, stop: int) -> Iterator[tuple[int, int, in
             end = value + (8 if kind == _FIXED64 else 4)
         else:
             raise WireError(f"byte {position} starts no protobuf field")
-        if end > stop or not tag >> 3:
+        if not tag >> 3:
+            raise WireError(f"byte {position} starts no protobuf field")
+        if end > stop:
             raise WireError(f"a field at byte {position} ends {end - stop} bytes past the end")
         yield tag >> 3, position, value, end
         position = end
@@ -76,14 +83,21 @@ def _rewritten(buffer: Buffer, start: int, stop: int, wanted: int, rewrite: Rewr
     """The message with every length-delimited field `wanted` replaced by `rewrite(buffer, value, end)`."""
     copied = start
     for number, at, value, end in fields(buffer, start, stop):
-        if number != wanted:
+        if number != wanted or not _is_message(buffer, at):
             continue
         inner = rewrite(buffer, value, end)
         if inner is not None:
-            yield bytes(buffer[copied:at])
+            yield _kept(buffer, copied, at)
             yield _tag(wanted, _BYTES) + _varint(len(inner)) + inner
             copied = end
-    yield bytes(buffer[copied:stop])
+    yield _kept(buffer, copied, stop)
+
+
+def _kept(buffer: Buffer, start: int, stop: int) -> bytes:
+    data = bytes(buffer[start:stop])
+    if SELF.encode() in data:
+        raise WireError(f"it uses the name {SELF}, which onnxfix keeps for itself")
+    return data
 
 
 def _stripped_graph(buffer: Buffer, start: int, stop: int) -> bytes:
@@ -98,20 +112,22 @@ def _stripped_tensor(buffer: Buffer, start: int, stop: int) -> bytes | None:
     if stop - start <= HEAVY:
         return None
     rest: list[bytes] = []
-    data: list[tuple[int, int]] = []
+    data: list[tuple[int, int, int]] = []
     for number, at, value, end in fields(buffer, start, stop):
-        packed = number in (_FLOAT_DATA, _RAW_DATA, _DOUBLE_DATA) and buffer[at] & 7 == _BYTES
-        if packed and end - value > HEAVY // 2:
-            data.append((value, end - value))
-        elif number in (_EXTERNAL_DATA, _DATA_LOCATION):
+        if number in _KEPT_DATA:
             return None
+        if number in (_FLOAT_DATA, _RAW_DATA, _DOUBLE_DATA):
+            data.append((number if _is_message(buffer, at) else 0, value, end - value))
         else:
             rest.append(bytes(buffer[at:end]))
-    if len(data) != 1:
+    if len(data) != 1 or data[0][2] <= HEAVY // 2:
         return None
-    place = onnx.TensorProto(data_location=onnx.TensorProto.EXTERNAL)
-    set_place(place, SELF, *data[0])
-    return b"".join(rest) + place.SerializeToString()
+    tensor = onnx.TensorProto.FromString(b"".join(rest))
+    number, offset, length = data[0]
+    if number != _RAW_DATA and tensor.data_type not in _PACKED.get(number, ()):
+        return None
+    set_place(tensor, SELF, offset, length)
+    return tensor.SerializeToString()
 
 
 def set_place(tensor: onnx.TensorProto, location: str, offset: int, length: int) -> None:
@@ -123,11 +139,9 @@ def set_place(tensor: onnx.TensorProto, location: str, offset: int, length: int)
 
 
 def _expanded_graph(skeleton: bytes, start: int, stop: int) -> list[bytes | tuple[int, int]]:
-    marker = SELF.encode()
     pieces: list[bytes | tuple[int, int]] = []
     for number, at, value, end in fields(skeleton, start, stop):
-        message = skeleton[value:end]
-        if number == _GRAPH_INITIALIZER and marker in message:
+        if number == _GRAPH_INITIALIZER and SELF.encode() in (message := skeleton[value:end]):
             inner = _expanded_tensor(onnx.TensorProto.FromString(message))
             pieces += [_tag(_GRAPH_INITIALIZER, _BYTES), _varint(sum(map(_size, inner))), *inner]
         else:
@@ -137,10 +151,17 @@ def _expanded_graph(skeleton: bytes, start: int, stop: int) -> list[bytes | tupl
 
 def _expanded_tensor(tensor: onnx.TensorProto) -> list[bytes | tuple[int, int]]:
     place = {entry.key: entry.value for entry in tensor.external_data}
+    if place.get("location") != SELF:
+        return [tensor.SerializeToString()]
     del tensor.external_data[:]
     tensor.ClearField("data_location")
     offset, length = int(place["offset"]), int(place["length"])
     return [tensor.SerializeToString() + _tag(_RAW_DATA, _BYTES) + _varint(length), (offset, length)]
+
+
+def _is_message(buffer: Buffer, at: int) -> bool:
+    """Whether the field whose tag is at `at` is length-delimited."""
+    return buffer[at] & 7 == _BYTES
 
 
 def _size(piece: bytes | tuple[int, int]) -> int:

@@ -89,7 +89,7 @@ class _Work:
             if self.result.blockers:
                 return
             if edits:
-                self._apply([*edits, Edit(root, opsets={"": version})])
+                self._apply(root, version, edits)
             else:
                 self._relabel(root, version)
         if not self.result.blockers:
@@ -99,8 +99,8 @@ class _Work:
         functions = root[:1] == ("f",)
         return [s for s in self.scopes if s.id[: len(root)] == root and functions == (s.id[:1] == ("f",))]
 
-    def _apply(self, edits: list[Edit]) -> None:
-        self.result.model = apply_edits(self.result.model, edits)
+    def _apply(self, root: ScopeId, version: int, edits: list[Edit]) -> None:
+        self.result.model = apply_edits(self.result.model, [*edits, Edit(root, opsets={"": version})])
         self.scopes, _ = typed_scopes(self.result.model)
 
     def _relabel(self, root: ScopeId, version: int) -> None:
@@ -124,7 +124,7 @@ class _Work:
                         self.result.journal.append(_entry(scope, index, edit, message))
             if not edits:
                 return
-            self._apply(edits)
+            self._apply(root, version + 1, edits)
 
     def _edits(self, root: ScopeId, version: int, steps: _Steps) -> list[Edit]:
         edits: list[Edit] = []
@@ -156,7 +156,8 @@ class _Work:
                 return edit
             refusals += [] if isinstance(found, Match) or not found.reason else [f"{rule.code}: {found.reason}"]
         reason = f"opset {scope.opset} to {version}: {verdict}"
-        self.result.blockers.append(Blocker(scope, index, "; ".join([reason, *dict.fromkeys(refusals)])))
+        reasons = [" ".join(text.split()) for text in (reason, *dict.fromkeys(refusals))]
+        self.result.blockers.append(Blocker(scope, index, "; ".join(reasons)))
         return None
 
 

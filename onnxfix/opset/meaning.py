@@ -161,7 +161,15 @@ def _negative_indices(view: View, up: bool) -> str:
 
 
 def _short_mask(view: View, up: bool) -> str:
-    return "its mask may be shorter than the sequence since opset 24" if view.has(3) and not up else ""
+    mask, keys = view.dims(3), view.dims(1)
+    whole = bool(mask and keys and not view.has(4) and isinstance(mask[-1], int) and mask[-1] == keys[-2])
+    return "" if up or whole or not view.has(3) else "its mask may be shorter than the sequence since opset 24"
+
+
+def _wide_shift(view: View, up: bool) -> str:
+    amount = view.constant(1)
+    inside = amount is not None and bool(((amount >= 0) & (amount < 8 * amount.dtype.itemsize)).all())
+    return "" if up or inside else "shifts by the width of the type or more are defined only since opset 28"
 
 
 MEANING: dict[tuple[str, int], Guard] = {
@@ -193,7 +201,7 @@ MEANING: dict[tuple[str, int], Guard] = {
     ("CastLike", 24): _float8,
     ("Range", 27): _half_range,
     ("Mod", 28): _float_mod,
-    ("BitShift", 28): _only_down("shifts by the width of the type or more are defined only since opset 28"),
+    ("BitShift", 28): _wide_shift,
     ("Gather", 11): _negative_indices,
     ("OneHot", 11): _negative_indices,
     ("Attention", 24): _short_mask,

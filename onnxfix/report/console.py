@@ -82,7 +82,9 @@ def _fixed(report: RepairReport) -> Line:
     total = len(report.fixes) + len(left)
     if not total:
         return (("Nothing to fix.", "green"),)
-    return ((f"Fixed {len(report.fixes)} of {total}.", "yellow" if left else "green"),)
+    verb = "Would fix" if report.fixes and not report.output else "Fixed"
+    good = report.output and not left
+    return ((f"{verb} {len(report.fixes)} of {total}.", "green" if good else "yellow"),)
 
 
 def _check_line(check: Check) -> Line:
@@ -102,6 +104,12 @@ def _written(report: RepairReport) -> Iterator[Line]:
     if report.output:
         yield (("Wrote ", "bold"), (visible(report.output, _PATH), "bold"), time)
     elif report.unwritten:
-        yield (("Nothing written: ", "bold red"), sentence(report.unwritten), time)
+        yield (("Nothing written: ", "bold red"), _why_unwritten(report), time)
     elif report.fixes:
         yield (("Nothing written (dry run).", "bold"), time)
+
+
+def _why_unwritten(report: RepairReport) -> str:
+    """The reason in full, unless it stands in the line of a check already."""
+    told = [check for check in report.verdict.checks if report.unwritten.endswith(check.reason)]
+    return f"the {told[0].kind} check did not pass." if told else sentence(report.unwritten)

@@ -12,7 +12,7 @@ from onnxfix.report.text import Line, Piece, listed, sentence, visible
 MARKS = {"safe": "[*]", "unsafe": "[!]", "display": "[?]", None: "[ ]"}
 """What can be done: a safe fix, one that needs --unsafe-fixes, one that is only shown, nothing."""
 
-STYLES = {"error": "bold red", "warning": "yellow", "note": "cyan", "withheld": "magenta"}
+STYLES = {"error": "bold red", "warning": "yellow", "note": "cyan"}
 
 MESSAGES = 3
 """How many different messages of one rule are shown."""
@@ -20,7 +20,7 @@ MESSAGES = 3
 
 @dataclass(frozen=True)
 class Entry:
-    """One finding as the reports show it; `word` is a level, "withheld", or "" for an applied fix."""
+    """One finding as the reports show it; `word` is a level, `withheld error` and so on, or "" for an applied fix."""
 
     code: str
     rule: str
@@ -40,7 +40,7 @@ def of_diagnostic(item: Diagnostic) -> Entry:
 def of_withheld(item: Withheld) -> Entry:
     """A fix that was not applied, with the reason."""
     found = of_diagnostic(item.diagnostic)
-    return Entry(found.code, found.rule, "withheld", found.mark, found.message, found.place, item.reason)
+    return Entry(found.code, found.rule, f"withheld {found.word}", found.mark, found.message, found.place, item.reason)
 
 
 def of_fix(item: AppliedFix) -> Entry:
@@ -65,10 +65,14 @@ def grouped(entries: Iterable[Entry], places: int) -> Iterator[Line]:
 
 
 def entry_lines(group: Sequence[Entry], places: int) -> Iterator[Line]:
-    """The line of entries that differ only in their places, and the line of the reason if there is one."""
+    """The line of entries that differ only in their places, and the line of the reason if there is one.
+
+    A place that the message names is not said again.
+    """
     first = group[0]
-    word: list[Piece] = [(first.word, STYLES[first.word]), " "] if first.word else []
-    where = listed([entry.place for entry in group if entry.place], places)
+    word: list[Piece] = [(first.word, STYLES[first.word.split()[-1]]), " "] if first.word else []
+    told = {word.strip(".,:;()'\"") for word in first.message.split()} | {""}
+    where = listed([entry.place for entry in group if entry.place not in told], places)
     yield (
         (visible(first.code), "bold"),
         " ",

@@ -113,6 +113,16 @@ def tensor(items: Any, dtype: str) -> onnx.TensorProto:
     return onnx.numpy_helper.from_array(np.asarray(items, dtype=onnx.helper.tensor_dtype_to_np_dtype(number)))
 
 
+def type_number(name: str) -> int:
+    """The number of an element type such as "FLOAT" or "int64" in TensorProto.DataType."""
+    return int(onnx.TensorProto.DataType.Value(name.upper()))
+
+
+def type_name(number: int) -> str:
+    """`FLOAT`, `INT64` …: the name of an element type in TensorProto.DataType."""
+    return onnx.TensorProto.DataType.Name(onnx.TensorProto.DataType.ValueType(number))
+
+
 def repeat(items: list[Any], count: int) -> list[Any]:
     """The list, `count` times over."""
     if len(items) * count > MAX_ITEMS:
@@ -133,6 +143,8 @@ _VALUE_FUNCTIONS = (
 )
 _PURE: dict[str, Callable[..., Any]] = {
     "tensor": tensor,
+    "type_name": type_name,
+    "type_number": type_number,
     "repeat": repeat,
     "count": count,
     "len": len,

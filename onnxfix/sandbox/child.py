@@ -13,6 +13,7 @@ from typing import Any, BinaryIO
 from onnxfix.errors import OnnxfixError
 from onnxfix.sandbox import wire
 
+MEMORY_SHARE = 0.8  # of the machine's memory that the child may allocate
 GRACE_SECONDS = 5  # after the time limit: only reached when the parent is gone and cannot stop the child
 
 
@@ -63,13 +64,17 @@ def _claim_pipes() -> tuple[BinaryIO, BinaryIO]:
     return requests, replies
 
 
-def _no_core_dumps() -> None:
+def _limit_resources() -> None:
+    """No core dumps, and no more memory than most of the machine's: a hostile model must not take the rest down."""
     if sys.platform != "win32":
         import resource
 
-        resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+        memory = int(MEMORY_SHARE * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+        for limit, wanted in ((resource.RLIMIT_CORE, 0), (resource.RLIMIT_DATA, memory)):
+            hard = resource.getrlimit(limit)[1]
+            resource.setrlimit(limit, (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard))
 
 
 if __name__ == "__main__":
-    _no_core_dumps()
+    _limit_resources()
     serve(*_claim_pipes())

@@ -44,8 +44,8 @@ class Sandbox:
         """The result of `function` ("onnxfix.package.module:name"), run in the child.
 
         Arguments and result travel as pickles. `timeout` is in seconds. Raises ValueError for a function
-        outside onnxfix and its benchmarks, OnnxfixError as the function raised it, SandboxError for its other exceptions,
-        SandboxCrash when the child died and SandboxTimeout when the call took too long.
+        outside onnxfix and its benchmarks, OnnxfixError as the function raised it, SandboxError for its other
+        exceptions, SandboxCrash when the child died and SandboxTimeout when the call took too long.
         """
         if not _FUNCTION.fullmatch(function):
             raise ValueError(f"not a function of onnxfix: {function!r}")

@@ -23,7 +23,7 @@ def verify_engine(candidate: Path, target: Target | None = None, *, timeout: flo
         return Check("engine", "not_verified", "no TensorRT is installed (pip install 'onnxfix[rtx]')")
     wanted = None if target is None else "tensorrt_rtx" if target.track == "rtx" else "tensorrt"
     name = wanted if wanted in flavours else None
-    capability = target.compute_capability if target is not None else None
+    capability = target.compute_capability if target is not None and name else None
     try:
         result = engine.build(candidate, name, capability, timeout)
     except OnnxfixError as error:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import onnx
 
+from onnxfix.actions.convert_opset import REQUESTED
 from onnxfix.fixpoint.options import Options
 from onnxfix.fixpoint.rounds import Outcome, look, repair_model
 from onnxfix.model import Model, load, save
@@ -57,7 +58,7 @@ def _left_alone(rule: Rule, example: Example, outcome: Outcome) -> Iterator[str]
 
 def _options(rule: Rule, example: Example) -> Options:
     convert = rule.step[1] if rule.step else example.opset
-    select = () if rule.step else (rule.code,)
+    select = (REQUESTED,) if rule.step else (rule.code,)
     return Options(target=_a_target(rule), opset=convert, select=select, unsafe_fixes=True)
 
 

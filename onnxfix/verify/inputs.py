@@ -40,11 +40,8 @@ _ARITHMETIC |= {
 # (operator, input): smallest and one past the largest value that every graph takes.
 _RANGES: dict[tuple[str, int], tuple[int, int]] = {
     **{(name, 1): (1, 8) for name in ("Div", "Mod")},
-    **{(name, 1): (0, 1) for name in ("Unsqueeze", "Squeeze", "CumSum", "Trilu", "SequenceAt")},
-    **{(name, 1): (0, 1) for name in ("ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceProd", "ReduceL2")},
-    ("Slice", 1): (0, 1),
+    **{(name, 1): (0, 1) for name in ("CumSum", "Trilu", "SequenceAt", "Slice")},
     ("Slice", 2): (2, 3),
-    ("Slice", 3): (0, 1),
     ("Slice", 4): (1, 2),
     ("Range", 0): (0, 1),
     ("Range", 1): (4, 6),
@@ -62,14 +59,18 @@ _INDICES = {("Gather", 1), ("GatherElements", 1), ("GatherND", 1)}
 _INDICES |= {("ScatterElements", 1), ("Scatter", 1), ("ScatterND", 1)}
 _LENGTHS = {("LSTM", 4), ("GRU", 4), ("RNN", 4)}
 _FORMS = {("Reshape", 1): "reshape", ("Resize", 3): "sizes", ("Resize", 2): "scales", ("Upsample", 1): "scales"}
+_FORMS |= {("Slice", 3): "axes", ("Unsqueeze", 1): "axes", ("Squeeze", 1): "axes", ("Split", 1): "parts"}
+_FORMS |= {(f"Reduce{name}", 1): "axes" for name in ("Sum", "Mean", "Max", "Min", "Prod", "L1", "L2", "SumSquare")}
+_FORMS |= {(f"Reduce{name}", 1): "axes" for name in ("LogSum", "LogSumExp")}
 
 
 @dataclass(frozen=True, slots=True)
 class InputSpec:
     """One input. `dtype` is an onnx.TensorProto.DataType; `dims` has a name for every size that is not fixed.
 
-    Integers lie in [low, high), and below every size in `limits`. `form` is "reshape", "sizes" or "scales" for a
-    vector that must fit the tensor with the dims `limits` (Reshape's shape, Resize's sizes or scales).
+    Integers lie in [low, high), and below every size in `limits`. `form` is set for a vector that must fit the
+    tensor with the dims `limits`: "reshape" (Reshape's shape), "sizes" and "scales" (Resize's), "axes", and "parts"
+    (Split's, whose `limits` has the one size to split).
     """
 
     name: str
@@ -133,6 +134,8 @@ def _narrowed(spec: InputSpec, uses: list[tuple[Scope, onnx.NodeProto, int]]) ->
         form = _FORMS.get((node.op_type, position))
         if form:
             dims = _named(node.input[0], scope.type_of(node.input[0]).dims or ())
+            if form == "parts":
+                dims = tuple(_axis_sizes(scope, node))
             return replace(spec, form=form, limits=dims)
     if spec.dtype not in _INTEGERS | _UNSIGNED:
         return spec

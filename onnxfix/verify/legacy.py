@@ -43,7 +43,10 @@ def _elementwise(compute: Callable[[Array, Array], Array]) -> Function:
 
 
 def _aligned(a: Array, b: Array, attributes: Attributes) -> Array:
-    """B shaped so that numpy broadcasts it over A: its axes lie at `axis` of A, or at the end."""
+    """B shaped so that numpy broadcasts it over A: its axes lie at `axis` of A, or at the end.
+
+    Axes of size 1 in B stretch, as ONNX's own test models of opset 6 have it.
+    """
     if a.shape == b.shape:
         return b
     if not attributes.get("broadcast", 0):
@@ -52,7 +55,9 @@ def _aligned(a: Array, b: Array, attributes: Attributes) -> Array:
         return b.reshape(())
     axis = attributes.get("axis", a.ndim - b.ndim)
     axis += a.ndim if axis < 0 else 0
-    if a.shape[axis : axis + b.ndim] != b.shape:
+    if len(a.shape[axis : axis + b.ndim]) != b.ndim or any(
+        size not in (1, whole) for size, whole in zip(b.shape, a.shape[axis:], strict=False)
+    ):
         raise ValueError(f"shape {b.shape} does not lie in {a.shape} at axis {axis}")
     return b.reshape(b.shape + (1,) * (a.ndim - axis - b.ndim))
 

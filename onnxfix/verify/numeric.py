@@ -49,9 +49,15 @@ def verify_numeric(original: Model, candidate: Path, *, inputs: Path | None = No
     if not shared:
         return _unverified("there is no output that both models have")
     with tempfile.TemporaryDirectory(prefix="onnxfix-") as folder:
-        job = Job(str(_file_of(original, Path(folder))), str(candidate), shared, draws=_draws(original))
+        file = _file_of(original, Path(folder))
+        # absolute paths: the child may have another working folder
+        job = Job(str(file.absolute()), str(candidate.absolute()), shared, draws=_draws(original))
         try:
-            job = replace(job, recorded=str(inputs)) if inputs else _with_seeded_inputs(job, original, repaired)
+            job = (
+                replace(job, recorded=str(inputs.absolute()))
+                if inputs
+                else _with_seeded_inputs(job, original, repaired)
+            )
         except OnnxfixError as error:
             return _unverified(str(error))
         check = _run(job, timeout)

@@ -50,13 +50,12 @@ class Pieces:
     def title(self) -> str:
         """What computes the values, for the report."""
         opset = _opset(self._model.proto)
-        parts = ["ONNX Runtime"]
-        if any(piece.label.opset not in (0, opset) for piece in self._pieces):
-            parts.append("nodes that its opset cannot express under their own opset")
-        numpy_nodes = sorted({n.op_type for piece in self._pieces if not piece.label.opset for n in piece.nodes})
-        if numpy_nodes:
-            parts.append(f"{', '.join(numpy_nodes)} of opset {opset} in numpy")
-        return ", ".join(parts)
+        legacy_nodes = sorted({n.op_type for piece in self._pieces if not piece.label.opset for n in piece.nodes})
+        if legacy_nodes:
+            return f"ONNX Runtime and numpy ({', '.join(legacy_nodes)} of opset {opset})"
+        if any(piece.label.opset != opset for piece in self._pieces):
+            return "ONNX Runtime (each node under the opset of its form)"
+        return "ONNX Runtime"
 
     def run(self, feeds: Mapping[str, Array]) -> dict[str, Any]:
         """The asked outputs by name. Raises CannotLoad or CannotRun."""

@@ -37,6 +37,8 @@ class Session:
         options = ort.SessionOptions()
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
         options.log_severity_level = 4
+        # Idle threads of one piece must not spin while another piece computes.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
             self._session = ort.InferenceSession(
                 model if isinstance(model, bytes) else str(model), options, providers=["CPUExecutionProvider"]
@@ -65,6 +67,9 @@ class Session:
 def one_line(error: Exception) -> str:
     """The message of an error without the prefixes of ONNX Runtime, on one line of at most 300 characters."""
     text = re.sub(r"^\s*\[ONNXRuntimeError\] : \d+ : [A-Z_]+ : ", "", str(error))
+    text = re.sub(
+        r"^Non-zero status code returned while running (\w+) node. Name:'(.*?)' Status Message: ", r"\1 \2: ", text
+    )
     return " ".join(text.split())[:_MESSAGE_LENGTH] or type(error).__name__
 
 

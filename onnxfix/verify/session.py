@@ -97,11 +97,10 @@ def _baseline(job: Job) -> tuple[Baseline, Comparison]:
 def _accepted(job: Job, oracle: Oracle) -> tuple[Baseline, list[tuple[Sizes, str]]]:
     """The runs of the first level of sizes of which the original takes at least one, and what it refused."""
     refused: list[tuple[Sizes, str]] = []
-    choices: Iterable[list[Sizes]] = [[{}]] if job.recorded else levels(job.specs, job.fixed)
-    for level in choices:
+    for level, gentle in _choices(job):
         baseline: Baseline = []
         for seed, sizes in enumerate(level):
-            feeds = _feeds(job, sizes, seed)
+            feeds = _feeds(job, sizes, seed, gentle)
             try:
                 outputs = _flat(oracle.run(feeds))
             except CannotRun as reason:
@@ -116,9 +115,16 @@ def _accepted(job: Job, oracle: Oracle) -> tuple[Baseline, list[tuple[Sizes, str
     return [], refused
 
 
-def _feeds(job: Job, sizes: Sizes, seed: int) -> dict[str, Array]:
+def _choices(job: Job) -> Iterable[tuple[list[Sizes], bool]]:
+    """Sizes to try, first with any values, then with gentle ones."""
+    if job.recorded:
+        return [([{}], False)]
+    return ((level, gentle) for gentle in (False, True) for level in levels(job.specs, job.fixed))
+
+
+def _feeds(job: Job, sizes: Sizes, seed: int, gentle: bool) -> dict[str, Array]:
     if not job.recorded:
-        return seeded(job.specs, sizes, seed)
+        return seeded(job.specs, sizes, seed, gentle=gentle)
     graph = load(job.original).proto.graph
     stored = {tensor.name for tensor in graph.initializer}
     return recorded(Path(job.recorded), [value for value in graph.input if value.name not in stored])

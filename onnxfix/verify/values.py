@@ -20,10 +20,18 @@ Array = NDArray[Any]
 _WORDS = np.array(["", "one", "two words", "üñí", "4"], dtype=object)
 
 
-def seeded(specs: Sequence[InputSpec], sizes: Sizes, seed: int) -> dict[str, Array]:
-    """Values for every input: floats are normal, integers small and legal, strings a few words."""
+def seeded(specs: Sequence[InputSpec], sizes: Sizes, seed: int, *, gentle: bool = False) -> dict[str, Array]:
+    """Values for every input: floats are normal, integers small and legal, strings a few words.
+
+    `gentle` floats lie in [1, 2): for graphs that compute a size or a scale from them.
+    """
     random = np.random.default_rng(seed)
-    return {spec.name: _values(spec, sizes, random) for spec in specs}
+    values = {spec.name: _values(spec, sizes, random) for spec in specs}
+    if gentle:
+        for name, array in values.items():
+            if array.dtype.kind == "f":
+                values[name] = random.uniform(1, 2, array.shape).astype(array.dtype)
+    return values
 
 
 def _values(spec: InputSpec, sizes: Sizes, random: np.random.Generator) -> Array:
@@ -44,14 +52,21 @@ def _values(spec: InputSpec, sizes: Sizes, random: np.random.Generator) -> Array
 
 
 def _fitting(spec: InputSpec, length: int, sizes: Sizes) -> list[float]:
-    """A vector of that length that fits a tensor with the dims `spec.limits`; the last two axes are doubled."""
+    """A vector of that length that fits a tensor with the dims `spec.limits`; Resize doubles the last two axes."""
+    dims = [resolve(dim, sizes) or 1 for dim in spec.limits]
     factors = [2 if axis >= max(length - 2, 1) else 1 for axis in range(length)]
-    if spec.form == "scales":
-        return [float(factor) for factor in factors]
-    if spec.form == "reshape":
-        return [1.0] * (length - 1) + [-1.0] * min(length, 1)
-    dims = [resolve(dim, sizes) or 1 for dim in spec.limits] or [1] * length
-    return [float(dim * factor) for dim, factor in zip(dims[-length:], factors, strict=True)]
+    match spec.form:
+        case "axes":
+            return [float(axis) for axis in range(length)]
+        case "scales":
+            return [float(factor) for factor in factors]
+        case "reshape":
+            return [1.0] * (length - 1) + [-1.0] * min(length, 1)
+        case "parts":
+            part = dims[0] // max(length, 1)
+            return [float(part)] * (length - 1) + [float(dims[0] - part * (length - 1))] * min(length, 1)
+    dims = dims[-length:] if len(dims) >= length else [1] * length
+    return [float(dim * factor) for dim, factor in zip(dims, factors, strict=True)]
 
 
 def recorded(path: Path, inputs: Sequence[onnx.ValueInfoProto]) -> dict[str, Array]:

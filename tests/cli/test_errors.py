@@ -115,6 +115,13 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
     assert (done.returncode, done.stderr) == (141, b"")
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX shell")
+def test_a_closed_output_is_no_error(folder: Path) -> None:
+    script = f"exec {sys.executable} -m onnxfix show well.onnx >&-"
+    done = subprocess.run(["sh", "-c", script], cwd=folder, stderr=subprocess.PIPE, timeout=60, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_a_full_disk_is_one_line() -> None:
     with Path("/dev/full").open("wb") as full:

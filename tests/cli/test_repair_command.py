@@ -45,7 +45,7 @@ def test_diff_and_dry_run(onnxfix: Command, folder: Path) -> None:
         "  - y = Neg (t)\n"
         "  + y = Identity (x)\n"
         "note: outputs and engine were not checked (--verify none)\n"
-        "Fixed 1 of 1.\n"
+        "Would fix 1 of 1.\n"
         "Structure passed ...\n"
         "Nothing written (dry run).   N s\n"
     )
@@ -80,7 +80,7 @@ def test_unsafe_fixes_wait_for_the_flag(onnxfix: Command, folder: Path) -> None:
     rule = folder / "own" / "double-negation.toml"
     rule.write_text(rule.read_text().replace('applicability = "safe"', 'applicability = "unsafe"'))
     waiting = onnxfix("repair", "sick.onnx", *OWN, "--verify", "none")
-    assert "USR001 withheld [!] double-negation: Two negations in a row do nothing   y\n" in waiting.stdout
+    assert "USR001 withheld warning [!] double-negation: Two negations in a row do nothing   y\n" in waiting.stdout
     assert "Fixed 0 of 1." in waiting.stdout
     done = onnxfix("repair", "sick.onnx", *OWN, "--verify", "none", "--unsafe-fixes")
     assert done.returncode == 0

@@ -16,9 +16,7 @@ def test_catalogue_names_every_rule_once(folder: Path, capsys: Printed) -> None:
     capsys.readouterr()
     assert main(["rules", "--rules", str(folder / "own")]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert next(line for line in lines if "double-negation" in line).startswith(
-        "  USR001 [*] warning  double-negation "
-    )
+    assert next(line for line in lines if "double-negation" in line).startswith("  USR001 [*] warning double-negation ")
     assert main(["rules", "--format", "json"]) == 0
     catalogue = json.loads(capsys.readouterr().out)
     assert {rule["code"] for rule in catalogue} == {line.split()[0] for line in lines if line[:5] == "  OFX"}

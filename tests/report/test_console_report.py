@@ -31,6 +31,7 @@ def upsample(node: str, scope: str = "") -> AppliedFix:
 
 def test_everything_a_repair_can_say() -> None:
     figures = {"tolerances": {"float32": (1e-5, 1e-4), "int64": (0.0, 0.0)}}
+    narrowed = Diagnostic("OFX201", "int64", "warning", "is narrowed", node="g", fix="unsafe")
     report = RepairReport(
         model="yolov3.onnx",
         target="TensorRT-RTX 1.7",
@@ -38,9 +39,7 @@ def test_everything_a_repair_can_say() -> None:
         after=NEW,
         fixes=(*(upsample(f"up{n}") for n in range(4)), upsample("up", "if_1/then_branch")),
         remaining=(Diagnostic("OFX301", "nms", "error", "no engine takes it", value="boxes"),),
-        withheld=(
-            Withheld(Diagnostic("OFX201", "int64", "warning", "is narrowed", node="g", fix="unsafe"), "unsafe: x"),
-        ),
+        withheld=(Withheld(narrowed, "unsafe: x"),),
         verdict=Verdict(
             (
                 Check("structural", "passed", "valid"),
@@ -56,7 +55,7 @@ def test_everything_a_repair_can_say() -> None:
         "yolov3.onnx   opset 7 -> 13, 252 -> 250 nodes, target TensorRT-RTX 1.7",
         "OFX001 [*] upsample-op: Resize replaces it   up0, up1, up2 and 2 more",
         "OFX301 error [ ] nms: no engine takes it   boxes",
-        "OFX201 withheld [!] int64: is narrowed   g",
+        "OFX201 withheld warning [!] int64: is narrowed   g",
         "       unsafe: x",
         "note: weights stay in w.bin",
         "Fixed 5 of 7.",
@@ -87,18 +86,37 @@ def test_diff_shows_every_fix_with_its_nodes() -> None:
 
 def test_why_nothing_was_written() -> None:
     failed = Verdict((Check("numeric", "failed", "output y differs"),))
-    refused = RepairReport("m", "t", OLD, OLD, (upsample("u"),), verdict=failed, unwritten="numeric check: y differs")
-    assert text(repair_lines(refused))[-1] == "Nothing written: numeric check: y differs   0.0 s"
-    assert text(repair_lines(RepairReport("m", "t", OLD, OLD, (upsample("u"),))))[-1].startswith(
-        "Nothing written (dry run)."
+    told = RepairReport(
+        "m", "t", OLD, OLD, (upsample("u"),), verdict=failed, unwritten="numeric check: output y differs"
     )
+    assert text(repair_lines(told))[2:] == [
+        "Would fix 1 of 1.",
+        "Numbers   failed       output y differs",
+        "Nothing written: the numeric check did not pass.   0.0 s",
+    ]
+    other = RepairReport("m", "t", OLD, OLD, (upsample("u"),), verdict=failed, unwritten="the disk is full")
+    assert text(repair_lines(other))[-1] == "Nothing written: the disk is full   0.0 s"
+    dry = RepairReport("m", "t", OLD, OLD, (upsample("u"),))
+    assert text(repair_lines(dry))[2:] == ["Would fix 1 of 1.", "Nothing written (dry run).   0.0 s"]
     assert text(repair_lines(RepairReport("m", "t", OLD, OLD)))[1:] == ["Nothing to fix."]
 
 
-def test_many_messages_of_one_rule_are_counted() -> None:
-    found = tuple(Diagnostic("OFX201", "int64", "error", f"value {n} is too large", value=f"v{n}") for n in range(9))
+def test_a_place_in_the_message_is_not_repeated() -> None:
+    found = (
+        Diagnostic("OFX102", "unused", "error", "nobody reads a, b; they go", node="a"),
+        Diagnostic("OFX403", "untyped", "error", "no type", node="a"),
+    )
     lines = text(check_lines(CheckReport("m", "t", OLD, found)))
-    assert lines[1:4] == [f"OFX201 error [ ] int64: value {n} is too large   v{n}" for n in range(3)]
+    assert lines[1:3] == [
+        "OFX102 error [ ] unused: nobody reads a, b; they go",
+        "OFX403 error [ ] untyped: no type   a",
+    ]
+
+
+def test_many_messages_of_one_rule_are_counted() -> None:
+    found = tuple(Diagnostic("OFX201", "int64", "error", f"{n} is too large", value=f"v{n}") for n in range(9))
+    lines = text(check_lines(CheckReport("m", "t", OLD, found)))
+    assert lines[1:4] == [f"OFX201 error [ ] int64: {n} is too large   v{n}" for n in range(3)]
     assert lines[4:] == ["       and 6 more of OFX201, in --format json", "9 errors."]
 
 

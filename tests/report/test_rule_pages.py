@@ -9,6 +9,7 @@ import pytest
 from onnxfix.fixpoint.catalogue import load_rules
 from onnxfix.report.rules import catalogue_lines, page_lines, rule_json
 from onnxfix.rewrite.pattern import parse_nodes
+from onnxfix.rewrite.rule import Rule
 from onnxfix.rewrite.rulefile import parse_rule
 
 TEXT = '''
@@ -34,9 +35,8 @@ g (float[1] x) => (float[1] y) { y = Abs(x) }"""
 
 
 def test_page() -> None:
-    page = [
-        "".join(p if isinstance(p, str) else p[0] for p in line) for line in page_lines(parse_rule(TEXT, "s", "f", {}))
-    ]
+    lines = page_lines(parse_rule(TEXT, "s", "f", {}))
+    page = ["".join(p if isinstance(p, str) else p[0] for p in line) for line in lines]
     assert page == [
         "TST001 a-rule   f, error",
         "A rule",
@@ -56,14 +56,14 @@ def test_page() -> None:
         "    ->",
         "  y = Abs (x)",
         "",
-        "Example --opset 13 (the rule is silent)   silent",
+        "Example (--opset 13) (the rule is silent)   silent",
         '  <ir_version: 8, opset_import: ["" : 9]>',
         "  g (float[1] x) => (float[1] y) { y = Abs(x) }",
     ]
 
 
 @pytest.mark.parametrize("rule", [pytest.param(rule, id=rule.code) for rule in load_rules()])
-def test_built_in_rules_render_and_read_back(rule) -> None:  # type: ignore[no-untyped-def]
+def test_built_in_rules_render_and_read_back(rule: Rule) -> None:
     assert len(list(page_lines(rule))) > 5
     document = json.loads(json.dumps(rule_json(rule), allow_nan=False))
     assert document["code"] == rule.code

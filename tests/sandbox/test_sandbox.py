@@ -145,8 +145,7 @@ def test_dropped_sandbox_ends_its_child() -> None:
 def test_calls_from_several_threads_wait_in_line(shared: Sandbox) -> None:
     results: dict[int, int] = {}
     workers = [
-        threading.Thread(target=lambda n=n: results.update({n: shared.call(SELF + "echo", n)}))
-        for n in range(8)
+        threading.Thread(target=lambda n=n: results.update({n: shared.call(SELF + "echo", n)})) for n in range(8)
     ]
     for worker in workers:
         worker.start()

@@ -7,7 +7,9 @@ import onnx
 import pytest
 from conftest import Verify
 
+from fixtures import darknet
 from onnxfix import sandbox
+from onnxfix.engine import build
 from onnxfix.errors import OnnxfixError
 from onnxfix.model import load
 from onnxfix.verify import numeric
@@ -181,6 +183,15 @@ def test_original_that_is_not_its_file_any_more_is_saved(tmp_path: Path) -> None
     assert verify_numeric(model, path).outcome == "passed"
 
 
+def test_relative_paths_after_a_change_of_folder(
+    verify: Verify, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert verify(RELU, RELU).outcome == "passed"
+    monkeypatch.chdir(tmp_path)
+    assert verify_numeric(load(Path("before.onnx")), Path("after.onnx")).outcome == "passed"
+    assert build(Path("after.onnx"), "tensorrt_rtx").built
+
+
 class TestRecorded:
     @pytest.fixture
     def npz(self, tmp_path: Path) -> Path:
@@ -259,3 +270,17 @@ def test_timeout_is_not_verified(verify: Verify) -> None:
     check = verify(text, text, timeout=1.5)
     assert check.outcome == "not_verified"
     assert check.reason == "running both models took longer than 1.5 s"
+
+
+@pytest.mark.parametrize("opset", [5, 7, 11])
+def test_darknet_models_have_a_baseline_in_every_old_form(opset: int, tmp_path: Path) -> None:
+    """Small YOLOv3-tiny: legacy broadcasts, Upsample of another opset and no outputs, against the valid model."""
+    options = {"size": 32, "width": 0.05, "classes": 2, "dynamic_batch": True}
+    old = darknet.build("yolov3-tiny", opset=opset, ailments=True, **options)
+    valid = darknet.build("yolov3-tiny", ailments=False, **options)
+    onnx.save(valid, tmp_path / "valid.onnx")
+    check = verify_numeric(load(old), tmp_path / "valid.onnx")
+    assert check.outcome == "passed"
+    assert [run["sizes"] for run in check.details["runs"]] == [{"batch": 1}, {"batch": 2}]
+    assert len(check.details["runs"][0]["figures"]) == 2
+    assert ("numpy" in check.reason) == (opset == 5)
