@@ -32,7 +32,8 @@ SMALL = 64
 
 @dataclass(frozen=True)
 class Result:
-    """What became of one case at one target: blocked, invalid, equal, wrong or not run."""
+    """What became of one case at one target: equal, wrong, blocked (not converted), invalid (the checker refuses it),
+    refused (runtimes take only the original) or not run (they take neither)."""
 
     case: str
     start: int
@@ -46,13 +47,14 @@ def measure(case: Case) -> Iterator[Result]:
     start = next((entry.version for entry in case.model.opset_import if entry.domain in ("", "ai.onnx")), 0)
     if not start or any(node.op_type in RANDOM for node in case.model.graph.node):
         return
-    truths = [outputs for outputs in (_outputs(case.model, case.inputs), case.outputs) if outputs]
+    case = replace(case, inputs={n: np.asarray(v) if isinstance(v, np.generic) else v for n, v in case.inputs.items()})
+    original = _outputs(case.model, case.inputs)
     for target in TARGETS:
         if target != start:
-            yield Result(case.name, start, target, *_converted(case, target, truths))
+            yield Result(case.name, start, target, *_converted(case, target, original))
 
 
-def _converted(case: Case, target: int, truths: list[dict[str, Any]]) -> tuple[str, str]:
+def _converted(case: Case, target: int, original: dict[str, Any] | None) -> tuple[str, str]:
     result = convert_opset(load(case.model), target, load_rules())
     if result.blockers:
         return "blocked", f"{result.blockers[0].scope.nodes[result.blockers[0].node].op_type}: " + result.blockers[
@@ -63,9 +65,9 @@ def _converted(case: Case, target: int, truths: list[dict[str, Any]]) -> tuple[s
     if complaint and not _complaint(case.model):
         return "invalid", complaint
     outputs = _outputs(proto, case.inputs)
-    if outputs is None or not truths:
-        return "not run", "no runtime takes the original or the result"
-    differences = [_difference(truth, outputs) for truth in truths]
+    if outputs is None:
+        return ("not run" if original is None else "refused"), "no runtime takes the result"
+    differences = [_difference(truth, outputs) for truth in (original, case.outputs) if truth]
     return ("equal", "") if "" in differences else ("wrong", differences[0])
 
 
@@ -153,7 +155,7 @@ def main() -> None:
     ):
         print(direction, len(chosen), dict(Counter(result.outcome for result in chosen)))
     for result in results:
-        if result.outcome in ("wrong", "invalid"):
+        if result.outcome in ("wrong", "invalid", "refused"):
             print(f"{result.outcome}: {result.case} {result.start} -> {result.target}: {result.reason[:200]}")
     if arguments.blocked:
         for reason, count in Counter(r.reason for r in results if r.outcome == "blocked").most_common(60):

@@ -10,6 +10,7 @@ import onnx
 
 def matches(path: str, inputs: dict[str, Any], outputs: dict[str, Any], rtol: float, atol: float) -> str:
     """ "" when they do, else why not.  ONNX Runtime runs the model, or onnx.reference where it cannot load it."""
+    inputs = {name: _plain(value) for name, value in inputs.items()}
     try:
         results = _runtime(path, inputs, list(outputs))
     except Exception as first:
@@ -22,6 +23,11 @@ def matches(path: str, inputs: dict[str, Any], outputs: dict[str, Any], rtol: fl
         if reason:
             return f"{name}: {reason}"
     return ""
+
+
+def _plain(value: Any) -> Any:
+    """Values of types that numpy lacks are recorded as TensorProto."""
+    return onnx.numpy_helper.to_array(value) if isinstance(value, onnx.TensorProto) else value
 
 
 def _runtime(path: str, inputs: dict[str, Any], names: list[str]) -> list[Any]:
@@ -52,7 +58,7 @@ def _difference(expected: Any, actual: Any, rtol: float, atol: float) -> str:
         if not isinstance(actual, list) or len(actual) != len(expected):
             return "another length"
         return next(filter(None, (_difference(e, a, rtol, atol) for e, a in zip(expected, actual, strict=True))), "")
-    expected, actual = np.asarray(expected), np.asarray(actual)
+    expected, actual = np.asarray(_plain(expected)), np.asarray(actual)
     if expected.shape != actual.shape:
         return f"shape {actual.shape}, recorded {expected.shape}"
     if expected.dtype.kind in "OUS":

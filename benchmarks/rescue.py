@@ -20,6 +20,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+import numpy as np
 import onnx
 
 from benchmarks.cases import Case, folder_cases, node_cases
@@ -58,7 +59,8 @@ def measure(case: Case, peers: bool) -> Row:
 
 def judge(case: Case, path: Path) -> str:
     """Why a model is not good, or ""."""
-    built = engine.build(path, "tensorrt_rtx", "8.9", timeout=120)
+    sample = {name: value for name, value in case.inputs.items() if isinstance(value, np.ndarray)}
+    built = engine.build(path, "tensorrt_rtx", "8.9", timeout=120, sample=sample)
     if not built.built:
         error = built.errors[0] if built.errors else None
         return f"{built.outcome}: {error.op_type} {error.message}" if error else built.outcome

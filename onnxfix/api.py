@@ -179,8 +179,8 @@ def _destination(original: Model, output: str | Path | None, in_place: bool) -> 
         return None
     else:
         goal = original.path if in_place else original.path.with_name(f"{original.path.stem}.fixed.onnx")
-    goal = Path(os.path.realpath(goal)) if goal.is_symlink() else goal
     try:
+        goal = Path(os.path.realpath(goal)) if goal.is_symlink() else goal
         mistake, hint = _misplaced(original, goal, in_place)
     except OSError as error:
         mistake, hint = f"cannot be written: {error.strerror}", "choose another -o"

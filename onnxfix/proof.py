@@ -51,7 +51,7 @@ class Proof:
                 checks.append(verify_numeric(self.original, path, inputs=self.inputs))
         if self.verify == "engine" and not any(check.outcome == "failed" for check in checks):
             self.progress("building the engine")
-            checks.append(verify_engine(path, self.options.target))
+            checks.append(verify_engine(path, self.options.target, inputs=self.inputs))
         return Verdict(tuple(checks))
 
     def guilty_rule(self, outcome: Outcome, verdict: Verdict, goal: Path | None) -> str:

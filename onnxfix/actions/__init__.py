@@ -18,9 +18,11 @@ from onnxfix.actions.narrow_floats import narrow_floats
 from onnxfix.actions.narrow_integers import narrow_integers
 from onnxfix.actions.node_names import unique_node_names
 from onnxfix.actions.own_outputs import own_outputs
+from onnxfix.actions.parameters import parameters_of
 from onnxfix.actions.prune import close_initializers, prune_initializers, prune_inputs, prune_nodes
 from onnxfix.actions.shorten_names import shorten_names
 from onnxfix.actions.sort_nodes import find_cycles, sort_nodes
+from onnxfix.actions.store_constants import store_constants
 from onnxfix.actions.strip_outputs import strip_outputs
 from onnxfix.actions.type_outputs import type_outputs
 from onnxfix.actions.unique_tensors import unique_tensors
@@ -28,6 +30,7 @@ from onnxfix.actions.unique_values import unique_values
 from onnxfix.actions.unmade import find_unmade_inputs, find_unmade_outputs
 from onnxfix.actions.widen_integers import widen_integers
 from onnxfix.model.edit import Proposal
+from onnxfix.rewrite.rule import Parameter
 
 Action = Callable[..., Iterable[Proposal]]
 
@@ -49,6 +52,7 @@ ACTIONS: Mapping[str, Action] = {
     "prune_nodes": prune_nodes,
     "shorten_names": shorten_names,
     "sort_nodes": sort_nodes,
+    "store_constants": store_constants,
     "strip_outputs": strip_outputs,
     "type_outputs": type_outputs,
     "unique_node_names": unique_node_names,
@@ -57,30 +61,6 @@ ACTIONS: Mapping[str, Action] = {
     "widen_integers": widen_integers,
 }
 
-PARAMETERS: Mapping[str, frozenset[str]] = {
-    "close_initializers": frozenset(),
-    "convert_opset": frozenset({"to", "below", "holding"}),
-    "find_cycles": frozenset(),
-    "find_unmade_inputs": frozenset(),
-    "find_unmade_outputs": frozenset(),
-    "fold_constants": frozenset({"max_bytes"}),
-    "fold_reshape": frozenset(),
-    "harmonise_types": frozenset({"types", "constants"}),
-    "mark_outputs": frozenset({"beside"}),
-    "narrow_floats": frozenset(),
-    "narrow_integers": frozenset(),
-    "own_outputs": frozenset(),
-    "prune_initializers": frozenset(),
-    "prune_inputs": frozenset(),
-    "prune_nodes": frozenset(),
-    "shorten_names": frozenset({"limit"}),
-    "sort_nodes": frozenset(),
-    "strip_outputs": frozenset(),
-    "type_outputs": frozenset(),
-    "unique_node_names": frozenset(),
-    "unique_tensors": frozenset(),
-    "unique_values": frozenset(),
-    "widen_integers": frozenset({"constants", "values"}),
-}
+PARAMETERS: Mapping[str, Mapping[str, Parameter]] = {name: parameters_of(action) for name, action in ACTIONS.items()}
 
 __all__ = ["ACTIONS", "Action", "Context", "PARAMETERS"]

@@ -8,7 +8,6 @@ from onnxfix.actions.context import Context
 from onnxfix.model.edit import Edit, Proposal
 from onnxfix.opset import plan_conversion
 from onnxfix.opset.convert import CODE as REQUESTED
-from onnxfix.opset.prepare import NEWEST
 
 __all__ = ["REQUESTED", "convert_opset"]
 
@@ -20,7 +19,7 @@ def convert_opset(
 
     Without `to` the version is the one that the user asks for; with `to`, the action does nothing when the user
     asks for another one.  `below` limits it to models of an older version, `holding` to those with one of the
-    operators.
+    operators.  Raises OnnxfixError for a version that does not exist.
     """
     main, wanted = context.main, context.opset if to is None else to
     if wanted is None or (to is not None and context.opset is not None):
@@ -33,9 +32,6 @@ def convert_opset(
     if held and first is None:
         return
     message = f"opset {main.opset} is to become {wanted}"
-    if not 1 <= wanted <= NEWEST:
-        yield Proposal(f"{message}; there are opsets 1 to {NEWEST}", main)
-        return
     conversion = plan_conversion(context.model, context.scopes, context.names, context.steps, wanted)
     for blocker in conversion.blockers:
         yield Proposal(f"{message}; {blocker.reason}", blocker.scope, blocker.node)

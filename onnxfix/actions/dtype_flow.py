@@ -18,9 +18,9 @@ Kinds = dict[str, int]
 
 @dataclass(frozen=True)
 class Mix:
-    """The inputs (position, name) and outputs of one type variable of a node whose inputs have several types.
+    """The inputs (position, name) and outputs of one type variable of a node, and the type that all should have.
 
-    `wanted` is the type that all of them should have.
+    Without inputs: an output of type `wanted` that the file declares otherwise.
     """
 
     node: int
@@ -36,20 +36,24 @@ class Ladder:
     order: Sequence[int]
     follow: bool
 
-    def wanted(self, scope: Scope, kinds: Mapping[str, int], names: Sequence[str]) -> int:
-        """The type that all of these operands should have, 0 when they agree or have types of no ladder."""
+    def wanted(self, scope: Scope, kinds: Mapping[str, int], names: Sequence[str], allowed: frozenset[int]) -> int:
+        """The type that all of these operands should have, 0 when they have it or none of the ladder will do."""
         found = {name: kinds.get(name, 0) for name in names}
-        if len(set(found.values())) < 2 or not set(found.values()) <= set(self.order):
+        if not found or not set(found.values()) <= set(self.order):
             return 0
         data = {kind for name, kind in found.items() if scope.constant(name) is None}
         deciding = data if self.follow and data else set(found.values())
         if deciding >= {onnx.TensorProto.FLOAT16, onnx.TensorProto.BFLOAT16}:  # neither holds the other's numbers
             deciding = {*deciding, int(onnx.TensorProto.FLOAT)}
-        return max(deciding, key=self.order.index)
+        widest = max(map(self.order.index, deciding))
+        fitting = [kind for kind in self.order if kind in allowed]
+        wide_enough = [kind for kind in fitting if self.order.index(kind) >= widest]
+        best = (wide_enough or fitting[-1:] or [0])[0]
+        return 0 if set(found.values()) == {best} else best
 
 
 def flow(scope: Scope, ladder: Ladder, outer: Mapping[str, int]) -> tuple[Kinds, list[Mix]]:
-    """The element types of all values that a scope sees, and the nodes whose operands disagree.
+    """The element types of all values that a scope sees, and the nodes whose operands or results do not agree.
 
     `outer` are the types of the enclosing scope.  A value with a declared type has that type: a repaired node casts
     its result to it.
@@ -64,6 +68,8 @@ def flow(scope: Scope, ladder: Ladder, outer: Mapping[str, int]) -> tuple[Kinds,
         for position, name in enumerate(node.output):
             made = wanted.get(name) or (_made(scope, kinds, node, slots, position) if slots else 0)
             kinds[name] = declared.get(name) or made or scope.type_of(name).dtype
+            if name not in wanted and made != kinds[name] and {made, kinds[name]} <= set(ladder.order):
+                found.append(Mix(index, (), (name,), made))
     return kinds, found
 
 
@@ -83,8 +89,8 @@ def _mixes(scope: Scope, ladder: Ladder, kinds: Mapping[str, int], index: int, s
     node = scope.nodes[index]
     for group in slots.groups:
         inputs = members(node.input, slots.inputs, group)
-        wanted = ladder.wanted(scope, kinds, [name for _, name in inputs])
-        if wanted and wanted in slots.allowed(group):
+        wanted = ladder.wanted(scope, kinds, [name for _, name in inputs], slots.allowed(group))
+        if wanted:
             outputs = tuple(name for _, name in members(node.output, slots.outputs, group))
             yield Mix(index, tuple(inputs), outputs, wanted)
 

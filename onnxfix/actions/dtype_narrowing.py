@@ -21,6 +21,9 @@ from onnxfix.model.scope import Scope
 RETYPED = {"Cast": "to", "ConstantOfShape": "value"}
 """Operators with an attribute that gives the type of their output, and that can change with it."""
 
+UNTOUCHED = frozenset({"BitCast", "Bernoulli", "EyeLike", "RandomNormalLike", "RandomUniformLike"})
+"""Operators whose result depends on the type of an input in a way that the schema's type variables do not tell."""
+
 
 class Policy(Protocol):
     """From which type to which, and what may change."""
@@ -74,16 +77,16 @@ def _made(scope: Scope, policy: Policy, index: int) -> Iterator[str]:
 
 def _ties(scope: Scope, policy: Policy, index: int) -> Iterator[Tie]:
     node = scope.nodes[index]
-    found = signature(scope, node) if policy.reads(node) else None
-    if found is None:
+    found = signature(scope, node) if policy.reads(node) and node.op_type not in UNTOUCHED else None
+    if found is None or not found.tensors_only:
         yield Tie(index, frozenset((*node.input, *node.output)), frozenset(), can_change=False)
         return
     if node.op_type == "Constant":
         return
-    for group in ("", *found.groups):
+    for group in found.groups:
         given = members(node.input, found.inputs, group)
         made = [name for _, name in members(node.output, found.outputs, group)]
-        allowed = bool(group) and policy.target in found.allowed(group)
+        allowed = policy.target in found.allowed(group)
         yield _tie(scope, policy, index, given, made, allowed=allowed and _typed(node, given, made))
 
 

@@ -6,40 +6,11 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import onnx
 
+from onnxfix.actions.dtype_intervals import INT32, OF_TYPE, Range, array_range, greatest, inside, least, union
 from onnxfix.actions.dtype_slots import STANDARD
 from onnxfix.model.scope import Scope
-
-Range = tuple[int, int]
-"""The smallest and the largest number, both included."""
-
-INT32 = (-(2**31), 2**31 - 1)
-INT64 = (-(2**63), 2**63 - 1)
-
-_T = onnx.TensorProto
-OF_TYPE: dict[int, Range] = {
-    _T.BOOL: (0, 1),
-    _T.INT8: (-(2**7), 2**7 - 1),
-    _T.UINT8: (0, 2**8 - 1),
-    _T.INT16: (-(2**15), 2**15 - 1),
-    _T.UINT16: (0, 2**16 - 1),
-    _T.INT32: INT32,
-    _T.UINT32: (0, 2**32 - 1),
-    _T.INT64: INT64,
-    _T.UINT64: (0, 2**64 - 1),
-}
-
-
-def inside(inner: Range | None, outer: Range) -> bool:
-    """Whether a known range lies in another one."""
-    return inner is not None and outer[0] <= inner[0] and inner[1] <= outer[1]
-
-
-def array_range(array: np.ndarray[Any, Any]) -> Range:
-    """The range of an array of integers; (0, 0) when it is empty."""
-    return (int(array.min()), int(array.max())) if array.size else (0, 0)
 
 
 class Ranges:
@@ -78,14 +49,6 @@ class Ranges:
 def attribute(node: onnx.NodeProto, name: str, default: Any) -> Any:
     """The value of an attribute, or `default`."""
     return next((onnx.helper.get_attribute_value(a) for a in node.attribute if a.name == name), default)
-
-
-def union(ranges: list[Range | None]) -> Range | None:
-    """The smallest range that holds all; None when one is unknown."""
-    known = [found for found in ranges if found is not None]
-    if not known or len(known) < len(ranges):
-        return None
-    return min(low for low, _ in known), max(high for _, high in known)
 
 
 def _given(ranges: Ranges, node: onnx.NodeProto, positions: slice = slice(None)) -> list[Range | None]:
@@ -157,22 +120,12 @@ def _abs(ranges: Ranges, node: onnx.NodeProto) -> Range | None:
     return low, max(abs(found[0]), abs(found[1]))
 
 
-def _least(found: list[Range | None]) -> Range | None:
-    known = [item for item in found if item is not None]
-    return (min(low for low, _ in known), min(high for _, high in known)) if len(known) == len(found) else None
-
-
-def _greatest(found: list[Range | None]) -> Range | None:
-    known = [item for item in found if item is not None]
-    return (max(low for low, _ in known), max(high for _, high in known)) if len(known) == len(found) else None
-
-
 def _min(ranges: Ranges, node: onnx.NodeProto) -> Range | None:
-    return _least(_given(ranges, node))
+    return least(_given(ranges, node))
 
 
 def _max(ranges: Ranges, node: onnx.NodeProto) -> Range | None:
-    return _greatest(_given(ranges, node))
+    return greatest(_given(ranges, node))
 
 
 def _clip(ranges: Ranges, node: onnx.NodeProto) -> Range | None:
@@ -180,8 +133,8 @@ def _clip(ranges: Ranges, node: onnx.NodeProto) -> Range | None:
     lower, upper, *_ = (*node.input[1:], "", "")
     found = _first(ranges, node)
     if lower:
-        found = _greatest([found, ranges.of(lower)])
-    return _least([found, ranges.of(upper)]) if upper else found
+        found = greatest([found, ranges.of(lower)])
+    return least([found, ranges.of(upper)]) if upper else found
 
 
 def _sum(ranges: Ranges, node: onnx.NodeProto) -> Range | None:

@@ -42,6 +42,11 @@ class Signature:
         return next(slot.allowed for slot in (*self.inputs, *self.outputs) if slot.group == group)
 
     @property
+    def tensors_only(self) -> bool:
+        """Whether the schema ties every slot and none holds a sequence or an optional."""
+        return all(slot.group and slot.allowed for slot in (*self.inputs, *self.outputs))
+
+    @property
     def groups(self) -> list[str]:
         """The groups, in the order of the node's inputs and outputs."""
         return list(dict.fromkeys(slot.group for slot in (*self.inputs, *self.outputs) if slot.group))

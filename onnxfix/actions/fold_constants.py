@@ -12,7 +12,7 @@ from onnxfix.actions.context import Context
 from onnxfix.actions.shape_values import Known, shape_values
 from onnxfix.model.edit import Edit, Proposal
 from onnxfix.model.model import Array
-from onnxfix.model.scope import Scope, captured, subgraphs
+from onnxfix.model.scope import Scope, subgraphs
 from onnxfix.model.types import ValueType
 
 KEPT = frozenset(
@@ -26,13 +26,15 @@ KEPT = frozenset(
 and what makes no tensor."""
 
 _SMALL = 1 << 16
+_AT_ONCE = 1 << 28
 
 
 def fold_constants(context: Context, max_bytes: int = 1 << 24) -> Iterator[Proposal]:
     """One Proposal per scope that holds foldable nodes.
 
     A value of more than `max_bytes` bytes is not made, nor one of more than 64 KiB whose large inputs stay in use:
-    the file would grow.  Values that are outputs of the graph keep their node.
+    the file would grow.  Values that are outputs of the graph keep their node.  Constants of 256 MiB at most are
+    read and made at once; what is beyond is found again in the next round.
     """
     for scope in context.scopes:
         sizes = {name: s for name, s in shape_values(scope).items() if s.known}
@@ -44,15 +46,21 @@ def fold_constants(context: Context, max_bytes: int = 1 << 24) -> Iterator[Propo
 def _foldable(scope: Scope, sizes: Known, max_bytes: int) -> list[int]:
     """Indexes of the nodes to fold, producers first (in the order of the nodes)."""
     constant: set[str] = set()
-    found = []
+    found, room = [], _AT_ONCE
     for index, node in enumerate(scope.nodes):
         made = [name for name in node.output if name]
         if not made or any(name in scope.output_set for name in made):
             continue
         shape_like = len(made) == 1 and made[0] in sizes
-        if shape_like or (_computable(scope, node, constant) and _worth(scope, node, max_bytes)):
-            found.append(index)
-            constant.update(made)
+        if not shape_like:
+            if not _computable(scope, node, constant) or not _worth(scope, node, max_bytes):
+                continue
+            cost = sum(_bytes(scope.type_of(name)) or 0 for name in {*node.input, *made} - constant)
+            if cost > room:
+                continue
+            room -= cost
+        found.append(index)
+        constant.update(made)
     return found
 
 
@@ -130,7 +138,7 @@ def _evaluated(scope: Scope, values: dict[str, Array], indexes: list[int]) -> di
     nodes = [scope.nodes[index] for index in indexes]
     made = {name for node in nodes for name in node.output}
     given: dict[str, onnx.TensorProto] = {}
-    for name in (name for node in nodes for name in (*node.input, *captured(node)) if name and name not in made):
+    for name in (name for node in nodes for name in node.input if name and name not in made):
         array = values[name] if name in values else scope.array(name)
         if array is None:
             return {}
@@ -140,7 +148,10 @@ def _evaluated(scope: Scope, values: dict[str, Array], indexes: list[int]) -> di
         opset_imports=[onnx.helper.make_opsetid("", scope.opset)],
         ir_version=10,
     )
-    result: dict[str, Array] = sandbox.default().call(
-        "onnxfix.actions.evaluate:evaluate", model.SerializeToString(), timeout=60
-    )
-    return result
+    try:
+        computed: dict[str, Array] = sandbox.default().call(
+            "onnxfix.actions.evaluate:evaluate", model.SerializeToString(), timeout=60
+        )
+    except sandbox.SandboxFailure:  # a crash or a hang: these nodes stay as they are
+        return {}
+    return computed

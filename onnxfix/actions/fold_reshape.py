@@ -18,13 +18,15 @@ def fold_reshape(context: Context) -> Iterator[Proposal]:
     """A Proposal for each Reshape whose shape is computed and can be written as a constant.
 
     An element that equals the input's dimension at its place becomes 0, and at most one other unknown element
-    becomes -1 (ONNX operator spec, Reshape-5).  Reshape with allowzero is left alone.
+    becomes -1 (ONNX operator spec, Reshape-5).  Reshape with allowzero is left alone.  A -1 cannot be inferred for a
+    tensor without elements, which is why a 0 among the known elements leaves the node as it is.
     """
     for scope in context.scopes:
         known = shape_values(scope)
         for index, node in enumerate(scope.nodes):
-            sizes = known.get(node.input[1]) if node.op_type == "Reshape" and len(node.input) == 2 else None
-            if sizes is None or sizes.known or any(a.name == "allowzero" and a.i for a in node.attribute):
+            is_reshape = node.op_type == "Reshape" and node.domain in ("", "ai.onnx") and len(node.input) == 2
+            sizes = known.get(node.input[1]) if is_reshape else None
+            if sizes is None or sizes.known or sizes.rank != 1 or any(a.name == "allowzero" and a.i for a in node.attribute):
                 continue
             shape = constant_shape(sizes, scope.type_of(node.input[0]).dims)
             if shape is not None:

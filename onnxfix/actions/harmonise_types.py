@@ -16,10 +16,19 @@ from onnxfix.model.names import Names
 from onnxfix.model.scope import Scope, ScopeId
 from onnxfix.model.types import dtype_name
 
+_T = onnx.TensorProto
+_WIDENING = {
+    (_T.INT32, _T.INT64),
+    *((narrow, wide) for narrow in (_T.FLOAT16, _T.BFLOAT16) for wide in (_T.FLOAT, _T.DOUBLE)),
+    (_T.FLOAT, _T.DOUBLE),
+}
+"""(from, to) where every number of the one type is a number of the other."""
+
 
 def harmonise_types(context: Context, types: Sequence[str], constants: str = "widen") -> Iterator[Proposal]:
     """One Proposal per node that mixes element types of `types` (narrow ones first) in one type variable.
 
+    So are operands of a type that the node does not take, and results that the file declares with another type.
     The widest type wins: other operands get a Cast, constants are stored in it.  With `constants` = "follow" the
     widest type that is not a constant's wins; a constant that it cannot hold exactly makes the fix unsafe.
     """
@@ -34,18 +43,31 @@ def harmonise_types(context: Context, types: Sequence[str], constants: str = "wi
 
 
 def _proposal(scope: Scope, names: Names, kinds: Mapping[str, int], mix: Mix) -> Proposal:
-    node = scope.nodes[mix.node]
     wrong = [(position, name) for position, name in mix.inputs if kinds[name] != mix.wanted]
     stored = {name: array for _, name in wrong if (array := scope.array(name)) is not None}
-    found = " and ".join(sorted({dtype_name(kinds[name]) for _, name in mix.inputs}))
     return Proposal(
-        f"{node.op_type} reads {found} where one type is asked for: {dtype_name(mix.wanted)} for all",
+        _message(scope, kinds, mix),
         scope,
         mix.node,
-        value=wrong[0][1],
+        value=wrong[0][1] if wrong else mix.outputs[0],
         edits=tuple(_edits(scope, names, mix, wrong, stored)),
-        applicability="safe" if all(_exact(array, mix.wanted) for array in stored.values()) else "unsafe",
+        applicability="safe" if _exact(kinds, mix, wrong, stored) else "unsafe",
     )
+
+
+def _message(scope: Scope, kinds: Mapping[str, int], mix: Mix) -> str:
+    op_type, wanted = scope.nodes[mix.node].op_type, dtype_name(mix.wanted)
+    if not mix.inputs:
+        return f"{op_type} makes {wanted}, and the file says that it makes {dtype_name(kinds[mix.outputs[0]])}"
+    found = " and ".join(sorted({dtype_name(kinds[name]) for _, name in mix.inputs}))
+    return f"{op_type} reads {found} where ONNX asks for {'one type' if ' and ' in found else wanted}"
+
+
+def _exact(kinds: Mapping[str, int], mix: Mix, wrong: Sequence[tuple[int, str]], stored: Mapping[str, Array]) -> bool:
+    """Whether no operand is rounded."""
+    computed = {kinds[name] for _, name in wrong if name not in stored}
+    exact = all((kind, mix.wanted) in _WIDENING for kind in computed)
+    return exact and all(_survives(array, mix.wanted) for array in stored.values())
 
 
 def _edits(
@@ -85,7 +107,7 @@ def _cast(array: Array, dtype: int) -> Array:
         return array.astype(onnx.helper.tensor_dtype_to_np_dtype(dtype))
 
 
-def _exact(array: Array, dtype: int) -> bool:
+def _survives(array: Array, dtype: int) -> bool:
     """Whether every number survives the way to another type and back."""
     back = _cast(array, dtype).astype(array.dtype)
     return bool(np.array_equal(back, array, equal_nan=array.dtype.kind == "f"))

@@ -9,8 +9,9 @@ import onnx
 
 from onnxfix.actions.context import Context
 from onnxfix.actions.dtype_edits import component_edits, drop_overlaps
+from onnxfix.actions.dtype_intervals import inside
 from onnxfix.actions.dtype_narrowing import Component, components, constants_of, nodes_of, values_of
-from onnxfix.actions.dtype_ranges import MOVING, Ranges, attribute, inside
+from onnxfix.actions.dtype_ranges import MOVING, Ranges, attribute
 from onnxfix.model.edit import Proposal
 from onnxfix.model.model import Array
 from onnxfix.model.scope import Scope
@@ -20,6 +21,8 @@ from onnxfix.targets.records import Target, release
 _T = onnx.TensorProto
 _WHOLE = (-(2**24), 2**24)
 """float holds every integer between these (IEEE 754 binary32 has a 24-bit significand)."""
+
+_NARROW = (int(_T.FLOAT), int(_T.FLOAT16), int(_T.BFLOAT16))
 
 _READERS = frozenset(
     {
@@ -71,12 +74,12 @@ class FloatPolicy:
         if not self.exact:
             return True
         if node.op_type == "Cast":
-            narrow = self.scope.type_of(node.input[0]).dtype in (_T.FLOAT, _T.FLOAT16, _T.BFLOAT16)
-            return narrow or inside(self._ranges.of(node.input[0]), _WHOLE)
+            source = self.scope.type_of(node.input[0]).dtype
+            return source in _NARROW or inside(self._ranges.of(node.input[0]), _WHOLE)
         if node.op_type == "ConstantOfShape":
             value = attribute(node, "value", None)
             return value is None or same_as_float(onnx.numpy_helper.to_array(value))
-        return attribute(node, "reduction", b"none") == b"none"
+        return bool(attribute(node, "reduction", b"none") == b"none")
 
     def fits(self, node: onnx.NodeProto, position: int, name: str) -> bool:
         """Whether all numbers of a constant are floats, or the node makes floats of them anyway."""

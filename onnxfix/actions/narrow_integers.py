@@ -9,8 +9,9 @@ import onnx
 
 from onnxfix.actions.context import Context
 from onnxfix.actions.dtype_edits import component_edits
+from onnxfix.actions.dtype_intervals import INT32, INT64, inside
 from onnxfix.actions.dtype_narrowing import Component, components, constants_of, nodes_of, values_of
-from onnxfix.actions.dtype_ranges import INT32, INT64, Ranges, inside
+from onnxfix.actions.dtype_ranges import Ranges
 from onnxfix.model.edit import Proposal
 from onnxfix.model.model import Array
 from onnxfix.model.scope import Scope
@@ -23,8 +24,12 @@ the axis; Min, Max and Clip let no other number through."""
 
 _END = 2  # the input of Slice
 
-_NO_INT32_KERNEL = {"OneHot", "Unique"}
-"""Operators whose schema allows int32 and for which ONNX Runtime has no kernel (of all type combinations)."""
+_INT64_ONLY: dict[str, tuple[int, ...]] = {"Pad": (3,)}
+"""Inputs at which the schema allows int32, and the shape inference of onnx (1.23) reads constants as int64 only."""
+
+_INT64_OPERATORS = {"OneHot", "Unique", "CenterCropPad", "STFT", "DFT"}
+"""Operators whose schema allows int32, and that ONNX Runtime (1.32) has no kernel for, or whose function body or
+shape inference (onnx 1.23) is wrong with it."""
 
 
 def narrow_integers(context: Context) -> Iterator[Proposal]:
@@ -51,8 +56,8 @@ class IntegerPolicy:
         self.scope, self.ranges = scope, Ranges(scope)
 
     def reads(self, node: onnx.NodeProto) -> bool:
-        """All operators but those without a kernel."""
-        return node.op_type not in _NO_INT32_KERNEL
+        """All operators but those that work with int64 only."""
+        return node.op_type not in _INT64_OPERATORS
 
     def makes(self, index: int) -> bool:
         """Whether all results lie in int32."""
@@ -64,6 +69,8 @@ class IntegerPolicy:
         ONNX Runtime reads INT32_MAX and INT64_MAX as "down to the first element" where a Slice goes backwards, so
         no other end may become INT32_MAX.
         """
+        if position in _INT64_ONLY.get(node.op_type, ()):
+            return False
         if inside(self.ranges.of(name), INT32):
             return True
         if node.op_type != "Slice" or position != _END:

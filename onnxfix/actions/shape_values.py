@@ -51,7 +51,7 @@ def shape_values(scope: Scope) -> Known:
         evaluate = _RULES.get(node.op_type)
         if evaluate is None or node.domain not in ("", "ai.onnx") or len(node.output) != 1:
             continue
-        if any(attribute.ref_attr_name for attribute in node.attribute):
+        if not node.input or any(attribute.ref_attr_name for attribute in node.attribute):
             continue
         result = evaluate(scope, node, [sizes_of(scope, known, name) for name in node.input])
         if result is not None and len(result.elements) <= MAX_ELEMENTS:
@@ -93,17 +93,11 @@ def _size(scope: Scope, node: onnx.NodeProto, _: Inputs) -> Sizes | None:
 
 
 def _gather(_: Scope, node: onnx.NodeProto, inputs: Inputs) -> Sizes | None:
-    data, indices = inputs
-    if (
-        data is None
-        or indices is None
-        or not indices.known
-        or data.rank != 1
-        or _attribute(node, "axis", 0) not in (0, -1)
-    ):
+    data, indices = (*inputs, None)[:2]
+    if data is None or indices is None or data.rank != 1 or _attribute(node, "axis", 0) not in (0, -1):
         return None
     places = [index for index in indices.elements if isinstance(index, int)]
-    if any(not -len(data.elements) <= place < len(data.elements) for place in places):
+    if not indices.known or any(not -len(data.elements) <= place < len(data.elements) for place in places):
         return None
     return Sizes(tuple(data.elements[place] for place in places), indices.rank, data.dtype)
 
@@ -113,28 +107,33 @@ def _slice(scope: Scope, node: onnx.NodeProto, inputs: Inputs) -> Sizes | None:
     if data is None or data.rank != 1:
         return None
     if scope.opset < 10:
-        attributes = {a.name: list(a.ints) for a in node.attribute}
-        bounds = [attributes.get("starts", []), attributes.get("ends", []), attributes.get("axes", [0]), [1]]
+        attributes = {a.name: tuple(a.ints) for a in node.attribute}
+        bounds = [attributes.get("starts"), attributes.get("ends"), attributes.get("axes", (0,)), (1,)]
     else:
-        given: list[Sizes | None] = [*inputs[1:], *[None] * (5 - len(inputs))]
-        defaults: list[list[Dim]] = [[], [], [0], [1]]
-        bounds = []
-        for position, default in enumerate(defaults):
-            present = position + 1 < len(node.input) and bool(node.input[position + 1])
-            found = given[position]
-            if present and (found is None or not found.known):
-                return None
-            bounds.append([int(e) for e in (found.elements if present and found else default) if isinstance(e, int)])
-    if any(len(bound) != 1 for bound in bounds) or bounds[2][0] not in (0, -1) or bounds[3][0] == 0:
+        given = [_numbers(sizes) for sizes in inputs[1:]]
+        absent = [position >= len(node.input) or not node.input[position] for position in range(1, 5)]
+        defaults = (None, None, (0,), (1,))
+        bounds = [defaults[n] if absent[n] else given[n] for n in range(4)]
+    if any(bound is None or len(bound) != 1 for bound in bounds):
         return None
-    return Sizes(
-        data.elements[bounds[0][0] : _end(bounds[1][0], bounds[3][0], len(data.elements)) : bounds[3][0]], 1, data.dtype
-    )
+    start, end, axis, step = (bound[0] for bound in bounds if bound)
+    if axis not in (0, -1) or step == 0:
+        return None
+    return Sizes(tuple(data.elements[place] for place in sliced(len(data.elements), start, end, step)), 1, data.dtype)
 
 
-def _end(end: int, step: int, length: int) -> int | None:
-    """Python's end of an ONNX slice: with a negative step an end below -length means before the first element."""
-    return None if step < 0 and end < -length else end
+def _numbers(sizes: Sizes | None) -> tuple[int, ...] | None:
+    """The elements when all are numbers."""
+    numbers = () if sizes is None else tuple(e for e in sizes.elements if isinstance(e, int))
+    return numbers if sizes is not None and sizes.known else None
+
+
+def sliced(length: int, start: int, end: int, step: int) -> range:
+    """The places that an ONNX Slice takes; unlike Python's, a start before the first element means the first one."""
+    start, end = (bound + length if bound < 0 else bound for bound in (start, end))
+    if step > 0:
+        return range(min(max(start, 0), length), min(max(end, 0), length), step)
+    return range(min(max(start, 0), length - 1), min(max(end, -1), length - 1), step)
 
 
 def _concat(_: Scope, __: onnx.NodeProto, inputs: Inputs) -> Sizes | None:
@@ -144,20 +143,30 @@ def _concat(_: Scope, __: onnx.NodeProto, inputs: Inputs) -> Sizes | None:
     return Sizes(tuple(element for part in parts for element in part.elements), 1, parts[0].dtype)
 
 
-def _unsqueeze(_: Scope, __: onnx.NodeProto, inputs: Inputs) -> Sizes | None:
-    data = inputs[0]
-    return Sizes(data.elements, 1, data.dtype) if data is not None and data.rank == 0 else None
+def _unsqueeze(scope: Scope, node: onnx.NodeProto, inputs: Inputs) -> Sizes | None:
+    data, axes = inputs[0], _axes(scope, node, inputs)
+    if data is None or data.rank != 0 or axes is None or len(axes) != 1:
+        return None
+    return Sizes(data.elements, 1, data.dtype)
 
 
-def _squeeze(_: Scope, __: onnx.NodeProto, inputs: Inputs) -> Sizes | None:
-    data = inputs[0]
-    fits = data is not None and data.rank == 1 and len(data.elements) == 1
-    return Sizes(data.elements, 0, data.dtype) if data is not None and fits else None
+def _squeeze(scope: Scope, node: onnx.NodeProto, inputs: Inputs) -> Sizes | None:
+    data, axes = inputs[0], _axes(scope, node, inputs)
+    if data is None or data.rank != 1 or len(data.elements) != 1 or axes is None or len(axes) > 1:
+        return None
+    return Sizes(data.elements, 0, data.dtype)
+
+
+def _axes(scope: Scope, node: onnx.NodeProto, inputs: Inputs) -> tuple[int, ...] | None:
+    """The axes of Squeeze or Unsqueeze, () when there are none given; None when they are unknown."""
+    if scope.opset < 13:
+        return next((tuple(a.ints) for a in node.attribute if a.name == "axes"), ())
+    return _numbers(inputs[1]) if len(node.input) > 1 and node.input[1] else ()
 
 
 def _reshape(_: Scope, __: onnx.NodeProto, inputs: Inputs) -> Sizes | None:
     data, shape = (*inputs, None)[:2]
-    if data is None or shape is None:
+    if data is None or shape is None or shape.rank != 1:
         return None
     if shape.elements == ():
         return Sizes(data.elements, 0, data.dtype) if len(data.elements) == 1 else None
@@ -179,7 +188,7 @@ def _cast(_: Scope, node: onnx.NodeProto, inputs: Inputs) -> Sizes | None:
 
 def _arithmetic(compute: Callable[[int, int], int]) -> Callable[[Scope, onnx.NodeProto, Inputs], Sizes | None]:
     def evaluate(_: Scope, __: onnx.NodeProto, inputs: Inputs) -> Sizes | None:
-        left, right = inputs
+        left, right = (*inputs, None)[:2]
         if left is None or right is None or left.dtype != right.dtype:
             return None
         count = max(len(left.elements), len(right.elements))

@@ -41,7 +41,7 @@ def _unsorted(context: Context) -> Iterable[tuple[Scope, list[int], list[int], C
 
 
 def _cycle(scope: Scope, stuck: Collection[int]) -> list[int]:
-    """One cycle, as the values flow, from its first node: each stuck node has a stuck producer, so going back closes."""
+    """One cycle as the values flow, from its first node; each stuck node has a stuck producer, so going back closes."""
     path: dict[int, None] = {}
     index = min(stuck)
     while index not in path:

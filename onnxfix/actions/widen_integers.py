@@ -8,8 +8,9 @@ import onnx
 
 from onnxfix.actions.context import Context
 from onnxfix.actions.dtype_edits import component_edits
+from onnxfix.actions.dtype_intervals import INT64, OF_TYPE, inside
 from onnxfix.actions.dtype_narrowing import Component, components, constants_of, nodes_of, values_of
-from onnxfix.actions.dtype_ranges import INT64, MOVING, OF_TYPE, Ranges, attribute, inside
+from onnxfix.actions.dtype_ranges import MOVING, Ranges, attribute
 from onnxfix.model.edit import Proposal
 from onnxfix.model.model import Array
 from onnxfix.model.scope import Scope
@@ -29,8 +30,8 @@ def widen_integers(context: Context, constants: Sequence[str], values: Sequence[
         for name in dict.fromkeys((*constants, *values)):
             policy = WideningPolicy(scope, ranges, int(_T.DataType.Value(name.upper())))
             for component in components(scope, policy):
-                bad = (*(constants_of(component) if name in constants else ()),)
-                bad += (*(values_of(component) if name in values else ()),)
+                bad = constants_of(component) if name in constants else []
+                bad += values_of(component) if name in values else []
                 if bad:
                     yield _proposal(context, scope, policy, component, bad[0])
 

@@ -23,9 +23,10 @@ def declare_folders(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def declare_format(parser: argparse.ArgumentParser) -> None:
-    """--format."""
-    parser.add_argument("--format", choices=("text", "json"), default="text", help="text (default) or json")
+def declare_format(parser: argparse.ArgumentParser, *more: str) -> None:
+    """--format; `more` are formats beside text and json."""
+    choices = ("text", "json", *more)
+    parser.add_argument("--format", choices=choices, default="text", help="text is the default")
 
 
 def words(text: str) -> list[str]:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from onnxfix import sandbox
 from onnxfix.engine.backend import choose, gpu_present
 from onnxfix.engine.profile import Sizes
 from onnxfix.engine.records import EngineError, EngineResult
 from onnxfix.errors import OnnxfixError
+
+_SHAPE_ELEMENTS = 64
 
 
 def build(
@@ -21,12 +27,14 @@ def build(
     sizes: Sizes | None = None,
     plan: Path | None = None,
     strongly_typed: bool = False,
+    sample: Mapping[str, Any] | None = None,
 ) -> EngineResult:
     """Parse and build `path` in the sandbox, with `flavour` ("tensorrt" or "tensorrt_rtx") or the best installed.
 
     `compute_capability` is "8.9" or the like; the default is the GPU of this machine, or 8.9 where none is.
     `timeout` is in seconds. `sizes` maps a dimension name or "input[axis]" to (min, opt, max). `plan` is a file
-    to write the engine to. A model that kills or hangs the library has the outcome "crashed" or "timeout".
+    to write the engine to. `sample` holds recorded inputs (arrays by name); the profile is made for them.
+    A model that kills or hangs the library has the outcome "crashed" or "timeout".
     Raises OnnxfixError when the library is not installed or cannot build for that compute capability.
     """
     library = choose(flavour)
@@ -42,6 +50,7 @@ def build(
             sizes,
             str(plan.absolute()) if plan else None,
             strongly_typed,
+            {name: _shape_and_values(value) for name, value in (sample or {}).items()},
             timeout=timeout,
         )
     except sandbox.SandboxCrash as crash:
@@ -52,3 +61,10 @@ def build(
         return replace(failed, outcome="timeout", errors=(error,), seconds=timeout)
     assert isinstance(result, EngineResult)
     return result
+
+
+def _shape_and_values(value: Any) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """What a profile needs of a recorded input; only few integers can be a shape."""
+    array = np.asarray(value)
+    small = array.dtype.kind in "iu" and array.size <= _SHAPE_ELEMENTS
+    return array.shape, tuple(int(item) for item in array.reshape(-1)) if small else ()

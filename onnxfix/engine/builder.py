@@ -32,10 +32,11 @@ def build_file(
     sizes: profiles.Sizes | None = None,
     plan: str | None = None,
     strongly_typed: bool = False,
+    sample: profiles.Sample | None = None,
 ) -> EngineResult:
     """Parse `path` and build an engine from it; the plan goes to the file `plan` when one is named.
 
-    `sizes` as in `profile.candidates`. `strongly_typed` matters only to releases that can do both.
+    `sizes` and `sample` as in `profile.candidates`. `strongly_typed` matters only to releases that can do both.
     Raises OnnxfixError when the library cannot build for `compute_capability`.
     """
     started = time.monotonic()
@@ -51,7 +52,7 @@ def build_file(
         return replace(result, errors=(EngineError("NO_BUILDER", message, stage="build"),))
     if compute_capability is None and not hasattr(module, "ComputeCapability"):
         result = replace(result, compute_capability="")
-    job = _Job(module, builder, log, sizes or {}, plan, strongly_typed)
+    job = _Job(module, builder, log, sizes or {}, sample or {}, plan, strongly_typed)
     return replace(_parse_and_build(job, path, result), seconds=time.monotonic() - started)
 
 
@@ -61,6 +62,7 @@ class _Job:
     builder: Any
     log: Any
     sizes: profiles.Sizes
+    sample: profiles.Sample
     plan: str | None
     strongly_typed: bool
 
@@ -83,7 +85,7 @@ def _parse_and_build(job: _Job, path: str, result: EngineResult) -> EngineResult
 def _build(job: _Job, network: Any, result: EngineResult) -> EngineResult:
     """Builds with one profile after another until the builder accepts one or repeats its refusal."""
     first: tuple[EngineError, ...] = ()
-    for ranges in profiles.candidates(network, job.sizes):
+    for ranges in profiles.candidates(network, job.sizes, job.sample):
         config = _config(job, result.compute_capability)
         if ranges:
             _add_profile(job.builder, config, ranges)

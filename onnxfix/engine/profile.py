@@ -9,6 +9,8 @@ from onnxfix.engine.records import InputRange
 
 Range = tuple[int, int, int]
 Sizes = Mapping[str, Range]
+Sample = Mapping[str, tuple[tuple[int, ...], tuple[int, ...]]]
+"""Recorded inputs by name: (shape, values); the values matter only where the network reads a shape out of them."""
 
 BATCH: Range = (1, 1, 4)
 # Axes 2 and later of inputs with four axes or more are taken for an image, every other one for a sequence.
@@ -19,19 +21,33 @@ SHAPE_VALUE: Range = (1, 4, 16)
 FALLBACKS: tuple[Range, ...] = ((224, 224, 224), (64, 64, 64), (8, 8, 8), (1, 1, 1))
 
 
-def candidates(network: Any, sizes: Sizes) -> Iterator[tuple[InputRange, ...]]:
+def candidates(network: Any, sizes: Sizes, sample: Sample) -> Iterator[tuple[InputRange, ...]]:
     """The profiles to try, best first; a single empty one when no input needs a profile.
 
     `sizes` gives (min, opt, max) by dimension name ("N"), by input and axis ("x[2]") or, for a shape input, by
-    its name. Dimensions of one name get one size.
+    its name. Dimensions of one name get one size. With a `sample` its own shapes and values come first.
     """
     inputs = [network.get_input(index) for index in range(network.num_inputs)]
     seen = set()
+    if all(tensor.name in sample for tensor in inputs):
+        recorded = tuple(_recorded(inputs, sample))
+        seen.add(recorded)
+        yield recorded
     for fallback in (None, *FALLBACKS):
         profile = tuple(_ranges(inputs, sizes, fallback))
         if profile not in seen:
             seen.add(profile)
             yield profile
+
+
+def _recorded(inputs: list[Any], sample: Sample) -> Iterator[InputRange]:
+    """One size for each input that needs a range: the recorded one."""
+    for tensor in inputs:
+        shape, values = sample[tensor.name]
+        if tensor.is_shape_tensor:
+            yield InputRange(tensor.name, values, values, values, values=True)
+        elif -1 in tuple(tensor.shape):
+            yield InputRange(tensor.name, shape, shape, shape)
 
 
 def _ranges(inputs: list[Any], sizes: Sizes, fallback: Range | None) -> Iterator[InputRange]:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from onnxfix.actions import ACTIONS, Context
 from onnxfix.model.edit import Proposal
 from onnxfix.model.scope import Scope
 from onnxfix.records import Applicability, Diagnostic, Level
-from onnxfix.rewrite.match import Match, match
+from onnxfix.rewrite.match import match
 from onnxfix.rewrite.replace import replacement
-from onnxfix.rewrite.rule import Rewrite, Rule
+from onnxfix.rewrite.rule import Match, Rewrite, Rule
 
 Index = dict[tuple[str, str], list[tuple[Rule, Rewrite]]]
 
@@ -59,9 +60,30 @@ def diagnose(context: Context, rules: Sequence[Rule]) -> list[Finding]:
     findings = list(_rewrites(context, _index(wanted)))
     for rule in wanted:
         if rule.action:
-            proposals = ACTIONS[rule.action](context, **rule.parameters)
-            findings += [Finding(rule, p) for p in proposals if _in_range(rule, p.scope)]
+            findings += _attempt(context, rule, context.main, None, partial(_proposed, context, rule))
     return sorted(findings, key=lambda finding: rank[finding.rule.code])
+
+
+def _proposed(context: Context, rule: Rule) -> Iterator[Finding]:
+    assert rule.action
+    proposals = ACTIONS[rule.action](context, **rule.parameters)
+    return (Finding(rule, proposal) for proposal in proposals if _in_range(rule, proposal.scope))
+
+
+def _attempt(
+    context: Context, rule: Rule, scope: Scope, node: int | None, find: Callable[[], Iterable[Finding]]
+) -> list[Finding]:
+    """What `find` finds; a note when the rule stumbles over a model that the ONNX checker refuses too.
+
+    Rules may take for granted what the checker demands, such as the inputs of a node.
+    """
+    try:
+        return list(find())
+    except _STUMBLES as error:
+        if not context.complaint:
+            raise
+        message = f"the rule cannot look at this invalid model ({type(error).__name__}: {error})"
+        return [Finding(rule, Proposal(message, scope, node, level="note"))]
 
 
 def _for_target(rule: Rule, context: Context) -> bool:
@@ -89,8 +111,18 @@ def _rewrites(context: Context, index: Index) -> Iterator[Finding]:
             for rule, rewrite in index.get(("" if node.domain == "ai.onnx" else node.domain, node.op_type), ()):
                 if rule.code in found or not _in_range(rule, scope):
                     continue
-                result = match(scope, rewrite, number)
-                if isinstance(result, Match):
-                    found.add(rule.code)
-                    edit = replacement(scope, rewrite, result, context.names)
-                    yield Finding(rule, Proposal(rule.summary, scope, number, edits=(edit,)))
+                matched = _attempt(
+                    context, rule, scope, number, partial(_matched, context, scope, rule, rewrite, number)
+                )
+                found.update(finding.rule.code for finding in matched)
+                yield from matched
+
+
+def _matched(context: Context, scope: Scope, rule: Rule, rewrite: Rewrite, number: int) -> Iterator[Finding]:
+    result = match(scope, rewrite, number)
+    if isinstance(result, Match):
+        edit = replacement(scope, rewrite, result, context.names)
+        yield Finding(rule, Proposal(rule.summary, scope, number, edits=(edit,)))
+
+
+_STUMBLES = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 
 from onnxfix.fixpoint.diagnose import Finding
 from onnxfix.fixpoint.options import Options
+from onnxfix.model.edit import Proposal
 from onnxfix.model.scope import ScopeId
+
+Key = tuple[ScopeId, int | str]
 
 
 @dataclass(frozen=True)
@@ -24,16 +27,13 @@ def make_plan(findings: Sequence[Finding], options: Options) -> Plan:
     chosen: list[Finding] = []
     deferred: list[Finding] = []
     withheld: list[tuple[Finding, str]] = []
-    taken: set[tuple[ScopeId, int | str]] = set()
+    taken = _Taken()
     for finding in findings:
         reason = _withheld(finding, options)
         if reason:
             withheld.append((finding, reason))
-        elif finding.proposal.edits and _free(finding, chosen, taken):
-            chosen.append(finding)
-            taken |= finding.proposal.touched()
         elif finding.proposal.edits:
-            deferred.append(finding)
+            (chosen if taken.take(finding.proposal) else deferred).append(finding)
     return Plan(tuple(chosen), tuple(deferred), tuple(withheld))
 
 
@@ -49,17 +49,32 @@ def _withheld(finding: Finding, options: Options) -> str:
     return ""
 
 
-def _free(finding: Finding, chosen: Sequence[Finding], taken: set[tuple[ScopeId, int | str]]) -> bool:
-    """Whether a proposal touches nothing that is taken, and no graph inside a node that goes or holds another edit."""
-    if chosen and (finding.proposal.exclusive or chosen[0].proposal.exclusive):
-        return False
-    touched = finding.proposal.touched()
-    if touched & taken:
-        return False
-    return not (_enclosing(touched) & taken or touched & _enclosing(taken))
+class _Taken:
+    """What the chosen proposals of a round change, and the nodes around it."""
+
+    def __init__(self) -> None:
+        self._keys: set[Key] = set()
+        self._around: set[Key] = set()
+        self._some = self._closed = False
+
+    def take(self, proposal: Proposal) -> bool:
+        """Take what a proposal touches; False, and nothing is taken, when some of it is taken already.
+
+        A node that goes or changes takes the graphs inside it along.
+        """
+        touched = proposal.touched()
+        around = _enclosing(touched)
+        if self._closed or (proposal.exclusive and self._some) or touched & self._keys:
+            return False
+        if around & self._keys or touched & self._around:
+            return False
+        self._keys |= touched
+        self._around |= around
+        self._some, self._closed = True, proposal.exclusive
+        return True
 
 
-def _enclosing(keys: set[tuple[ScopeId, int | str]]) -> set[tuple[ScopeId, int | str]]:
+def _enclosing(keys: set[Key]) -> set[Key]:
     """For each key inside a subgraph: the nodes that hold the subgraph, outward to the main graph."""
     return {
         (scope[:end], scope[end])

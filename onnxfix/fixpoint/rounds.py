@@ -11,7 +11,7 @@ from onnxfix.actions.convert_opset import REQUESTED
 from onnxfix.errors import NotConverged
 from onnxfix.fixpoint.diagnose import Finding, diagnose
 from onnxfix.fixpoint.options import Options
-from onnxfix.fixpoint.plan import Plan, make_plan
+from onnxfix.fixpoint.plan import make_plan
 from onnxfix.model.edit import apply_edits
 from onnxfix.model.inference import typed_scopes
 from onnxfix.model.model import Model
@@ -21,6 +21,8 @@ from onnxfix.records import AppliedFix
 from onnxfix.rewrite.rule import Rule
 
 MAX_ROUNDS = 40
+MAX_GROWTH = 10, 10_000
+"""A model may grow to so many times its nodes, plus so many."""
 
 
 @dataclass
@@ -54,8 +56,8 @@ def look(model: Model, rules: Sequence[Rule], options: Options) -> tuple[Context
 
 
 def _requested(rule: Rule, options: Options) -> bool:
-    """Whether this is the rule of `--opset`, which takes part whenever a version is given."""
-    return rule.code == REQUESTED and options.opset is not None
+    """Whether this is the rule of `--opset`, which takes part whenever a version is given, selected or not."""
+    return rule.code == REQUESTED and options.opset is not None and REQUESTED not in options.ignore
 
 
 def repair_model(model: Model, rules: Sequence[Rule], options: Options) -> Outcome:
@@ -64,25 +66,31 @@ def repair_model(model: Model, rules: Sequence[Rule], options: Options) -> Outco
     Raises NotConverged, naming the rules, when a state comes back or the rounds run out.
     """
     journal: list[AppliedFix] = []
-    seen = {_fingerprint(model)}
+    seen = {_fingerprint(model): 0}
+    limit = 0
     for number in range(1, MAX_ROUNDS + 1):
         context, findings = look(model, rules, options)
+        nodes = sum(len(scope.nodes) for scope in context.scopes)
+        limit = limit or MAX_GROWTH[0] * nodes + MAX_GROWTH[1]
         plan = make_plan(findings, options)
         if not plan.chosen:
             withheld = {id(finding) for finding, _ in plan.withheld}
             remaining = [finding for finding in findings if id(finding) not in withheld]
             return Outcome(model, journal, remaining, list(plan.withheld), context.complaint)
+        if nodes > limit:
+            raise _endless(model, journal, number - 2)
         model = apply_edits(model, [edit for finding in plan.chosen for edit in finding.proposal.edits])
         journal += [entry for finding in plan.chosen for entry in _entries(finding, number)]
         state = _fingerprint(model)
         if state in seen:
-            raise _fight(model, plan)
-        seen.add(state)
-    raise _fight(model, plan)
+            raise _endless(model, journal, seen[state])
+        seen[state] = number
+    raise _endless(model, journal, MAX_ROUNDS - 4)
 
 
-def _fight(model: Model, plan: Plan) -> NotConverged:
-    rules = sorted({f"{finding.rule.code} {finding.rule.name}" for finding in plan.chosen})
+def _endless(model: Model, journal: Sequence[AppliedFix], since: int) -> NotConverged:
+    """Blames the rules that were applied after round `since`."""
+    rules = sorted({f"{entry.code} {entry.rule}" for entry in journal if entry.round > since})
     hint = f"these rules undo each other or never end: {', '.join(rules)}; --ignore one of them"
     return NotConverged("the fixes do not come to an end, the model is left as it was", where=model.label, hint=hint)
 

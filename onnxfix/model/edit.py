@@ -121,6 +121,8 @@ def _apply_to_body(model: onnx.ModelProto, body: Body, edits: Sequence[Edit]) ->
     else:
         _edit_interface(body, edits)
         body.initializer.extend(added)
+        if max([model.ir_version, *(edit.ir_version for edit in edits)]) < 4:
+            body.input.extend(_as_input(tensor) for tensor in added)
     rename = _closed({old: new for edit in edits for old, new in edit.rename.items()})
     if rename:
         for node in nodes:
@@ -217,6 +219,11 @@ def _edit_versions(model: onnx.ModelProto, body: Body, edit: Edit) -> None:
         (found or imports.add(domain=domain)).version = version
     if edit.ir_version:
         model.ir_version = edit.ir_version
+
+
+def _as_input(tensor: onnx.TensorProto) -> onnx.ValueInfoProto:
+    """Before IR version 4 every initializer had to be listed as an input."""
+    return onnx.helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims)
 
 
 def _constant_node(tensor: onnx.TensorProto) -> onnx.NodeProto:

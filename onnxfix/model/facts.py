@@ -14,7 +14,7 @@ import onnx
 from onnxfix.model.file import external_tensors
 from onnxfix.model.model import Model, place_of
 from onnxfix.model.scope import Scope, scopes_of
-from onnxfix.model.types import Dim, ValueType, from_value_info
+from onnxfix.model.types import Dim, ValueType, dtype_name, from_value_info
 from onnxfix.model.wire import SELF
 
 
@@ -101,13 +101,7 @@ def _operator(node: onnx.NodeProto) -> str:
 
 def _value(value: onnx.ValueInfoProto) -> ValueFacts:
     kind: ValueType = from_value_info(value)
-    return ValueFacts(value.name, _dtype(kind.dtype), kind.dims, kind.kind)
-
-
-def _dtype(number: int) -> str:
-    if number not in onnx.TensorProto.DataType.values():
-        return f"dtype {number}"
-    return onnx.TensorProto.DataType.Name(number).lower() if number else "unknown"
+    return ValueFacts(value.name, dtype_name(kind.dtype), kind.dims, kind.kind)
 
 
 def _weights(scopes: Sequence[Scope]) -> tuple[WeightFacts, ...]:
@@ -116,7 +110,7 @@ def _weights(scopes: Sequence[Scope]) -> tuple[WeightFacts, ...]:
     for scope in scopes:
         for tensor in _stored(scope):
             elements = math.prod(max(size, 0) for size in tensor.dims)
-            found.setdefault(_dtype(tensor.data_type), []).append(elements)
+            found.setdefault(dtype_name(tensor.data_type), []).append(elements)
     weights = [
         WeightFacts(dtype, len(sizes), sum(sizes), sum((count * _bits(dtype) + 7) // 8 for count in sizes))
         for dtype, sizes in found.items()

@@ -8,12 +8,14 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import onnx
-from google.protobuf.message import DecodeError, EncodeError
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.message import DecodeError, EncodeError, Message
 
 from onnxfix.errors import ModelFileError
 from onnxfix.model.model import Model, place_of
 from onnxfix.model.wire import SELF, Buffer, WireError, strip
 
+_INT32_MAX = 2**31 - 1
 _SIGNATURES = (
     (b"version https://git-lfs", "a Git-LFS pointer, not the model itself", "run `git lfs pull`"),
     (b"PK\x03\x04", "a zip archive, such as a PyTorch checkpoint", "export it to ONNX first"),
@@ -36,6 +38,8 @@ def load(source: str | Path | onnx.ModelProto) -> Model:
     where = str(path or "model")
     buffer = _serialized(source, where) if isinstance(source, onnx.ModelProto) else _mapped(Path(source), where)
     model = Model(_decode(buffer, where), path, buffer)
+    for imports in (model.proto.opset_import, *(function.opset_import for function in model.proto.functions)):
+        _check_opsets(imports, where)
     _check_external_data(model)
     return model
 
@@ -71,7 +75,19 @@ def _decode(buffer: Buffer, where: str) -> onnx.ModelProto:
         raise _not_a_model(buffer, where, str(error)) from None
     if not proto.HasField("graph"):
         raise _not_a_model(buffer, where, "it holds no graph")
+    if not _is_utf8(proto):
+        raise _not_a_model(buffer, where, "a text in it is not UTF-8")
     return proto
+
+
+def _is_utf8(message: Message) -> bool:
+    """Whether every text is one; protobuf gives those that are not as bytes."""
+    for field, value in message.ListFields():
+        if field.type in (FieldDescriptor.TYPE_STRING, FieldDescriptor.TYPE_MESSAGE):
+            for item in (value,) if isinstance(value, str | bytes | Message) else value:
+                if isinstance(item, bytes) or (isinstance(item, Message) and not _is_utf8(item)):
+                    return False
+    return True
 
 
 def _not_a_model(buffer: Buffer, where: str, reason: str) -> ModelFileError:
@@ -86,11 +102,27 @@ def _not_a_model(buffer: Buffer, where: str, reason: str) -> ModelFileError:
     return ModelFileError(f"is not an ONNX model: {reason}", where=where, hint="export or download it again")
 
 
+def _check_opsets(imports: Iterable[onnx.OperatorSetIdProto], where: str) -> None:
+    """One version of a domain is imported, and of ONNX's own domain one that exists."""
+    newest = onnx.defs.onnx_opset_version()
+    versions: dict[str, int] = {}
+    for entry in imports:
+        domain = entry.domain or "ai.onnx"
+        if domain == "ai.onnx" and not 1 <= entry.version <= newest:
+            what = f"imports opset {entry.version}; onnx {onnx.__version__} knows 1 to {newest}"
+            raise ModelFileError(what, where=where, hint="a newer onnx may know more")
+        if abs(entry.version) > _INT32_MAX:
+            raise ModelFileError(f"imports version {entry.version} of {domain}", where=where, hint="export it again")
+        if versions.setdefault(domain, entry.version) != entry.version:
+            what = f"imports {domain} as version {versions[domain]} and as version {entry.version}"
+            raise ModelFileError(what, where=where, hint="export it with one of them")
+
+
 def _check_external_data(model: Model) -> None:
     """Every weight file is there, in the model's folder, and reaches as far as the tensors in it say."""
     seen = {SELF}
     for tensor in external_tensors(model.proto):
-        location = place_of(tensor)[0]
+        location = place_of(tensor, model.label)[0]
         if location not in seen:
             mistake, hint = _misplaced(model.path.parent if model.path else None, location)
             if mistake:

@@ -52,6 +52,8 @@ def inspect(data: bytes) -> tuple[str, Typed]:
         inferred = shape_inference.infer_shapes(model, data_prop=True)
     except Exception:
         inferred = _infer_node_by_node(model)
+    if any(entry.version < 7 for entry in model.opset_import if not entry.domain):
+        inferred = _infer_node_by_node(inferred)  # the first versions of many operators tell no types
     return complaint, list(_typed(inferred.graph, ()))
 
 
@@ -92,9 +94,9 @@ def _node_outputs(
     if schema is None or any(True for _ in subgraphs(node)):
         return {}
     try:
-        return shape_inference.infer_node_outputs(
-            schema,
-            node,
+        found = shape_inference.infer_node_outputs(
+            _telling(schema),
+            _without_hint(node),
             {name: known[name] for name in node.input if name in known},
             {name: tensors[name] for name in node.input if name in tensors},
             None,
@@ -102,7 +104,26 @@ def _node_outputs(
             ir_version,
         )
     except Exception:
-        return _scaled(node, known)
+        found = {}
+    return found or _scaled(node, known)
+
+
+def _without_hint(node: onnx.NodeProto) -> onnx.NodeProto:
+    """The node without `consumed_inputs`, a hint about memory that only opsets 1 to 5 know."""
+    if all(attribute.name != "consumed_inputs" for attribute in node.attribute):
+        return node
+    copy = onnx.NodeProto(op_type=node.op_type, domain=node.domain, input=node.input, output=node.output)
+    copy.attribute.extend(attribute for attribute in node.attribute if attribute.name != "consumed_inputs")
+    return copy
+
+
+def _telling(schema: defs.OpSchema) -> defs.OpSchema:
+    """The schema, or for an operator of opset 1 that tells no types, its next version that does."""
+    version = schema.since_version
+    while not schema.has_type_and_shape_inference_function and version < 7:
+        version += 1
+        schema = defs.get_schema(schema.name, version, schema.domain)
+    return schema
 
 
 def _usable_schema(node: onnx.NodeProto, version: int) -> defs.OpSchema | None:

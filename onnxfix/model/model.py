@@ -44,12 +44,12 @@ class Model:
         Raises ModelFileError when the bytes are missing or do not fit the tensor's shape and type.
         """
         if tensor.data_location != onnx.TensorProto.EXTERNAL:
-            return _from_inline(tensor)
-        return _from_bytes(tensor, self.tensor_bytes(tensor))
+            return _from_inline(tensor, self.label)
+        return _from_bytes(tensor, self.tensor_bytes(tensor), self.label)
 
     def tensor_bytes(self, tensor: onnx.TensorProto) -> memoryview:
         """The raw little-endian bytes of an EXTERNAL tensor."""
-        location, offset, length = place_of(tensor)
+        location, offset, length = place_of(tensor, self.label)
         source = memoryview(self.buffer if location == SELF else self._mapped(location))
         if length is None:
             length = len(source) - offset
@@ -76,7 +76,7 @@ class Model:
         return self._files[path]
 
 
-def place_of(tensor: onnx.TensorProto) -> tuple[str, int, int | None]:
+def place_of(tensor: onnx.TensorProto, where: str = "") -> tuple[str, int, int | None]:
     """(location, offset, length) of an EXTERNAL tensor; length None means to the end of the file."""
     entries = {entry.key: entry.value for entry in tensor.external_data}
     try:
@@ -85,27 +85,28 @@ def place_of(tensor: onnx.TensorProto) -> tuple[str, int, int | None]:
     except ValueError:
         raise ModelFileError(
             f"tensor {tensor.name!r} has an external_data entry that is not a number",
+            where=where,
             hint="export the model again",
         ) from None
 
 
-def _from_inline(tensor: onnx.TensorProto) -> Array:
+def _from_inline(tensor: onnx.TensorProto, where: str) -> Array:
     try:
         return onnx.numpy_helper.to_array(tensor)
     except (ValueError, TypeError, KeyError, OverflowError, MemoryError) as error:
-        raise _unreadable(tensor, str(error)) from None
+        raise _unreadable(tensor, str(error), where) from None
 
 
-def _from_bytes(tensor: onnx.TensorProto, data: memoryview) -> Array:
+def _from_bytes(tensor: onnx.TensorProto, data: memoryview, where: str) -> Array:
     known = set(onnx.helper.get_all_tensor_dtypes()) - {onnx.TensorProto.STRING}
     if tensor.data_type not in known or min(tensor.dims, default=0) < 0:
-        raise _unreadable(tensor, f"data type {tensor.data_type}, shape {list(tensor.dims)}")
+        raise _unreadable(tensor, f"data type {tensor.data_type}, shape {list(tensor.dims)}", where)
     dtype = np.dtype(onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type))
     if math.prod(tensor.dims) * dtype.itemsize != len(data):  # packed 4-bit types, or a wrong length
         raw = onnx.TensorProto(dims=tensor.dims, data_type=tensor.data_type, name=tensor.name, raw_data=bytes(data))
-        return _from_inline(raw)
+        return _from_inline(raw, where)
     return np.frombuffer(data, dtype=dtype).reshape(tuple(tensor.dims))
 
 
-def _unreadable(tensor: onnx.TensorProto, reason: str) -> ModelFileError:
-    return ModelFileError(f"tensor {tensor.name!r} holds no readable values: {reason}")
+def _unreadable(tensor: onnx.TensorProto, reason: str, where: str) -> ModelFileError:
+    return ModelFileError(f"tensor {tensor.name!r} holds no readable values: {reason}", where=where)

@@ -63,8 +63,10 @@ def to_value_info(name: str, kind: ValueType) -> onnx.ValueInfoProto:
 
 
 def dtype_name(dtype: int) -> str:
-    """`float`, `int64` … as ONNX text writes it."""
-    return onnx.TensorProto.DataType.Name(dtype).lower() if dtype else "unknown"
+    """`float`, `int64` … as ONNX text writes it; a number that is no type stays a number."""
+    if dtype not in onnx.TensorProto.DataType.values():
+        return f"dtype {dtype}"
+    return onnx.TensorProto.DataType.Name(onnx.TensorProto.DataType.ValueType(dtype)).lower() if dtype else "unknown"
 
 
 def _dim(dim: onnx.TensorShapeProto.Dimension) -> Dim:

@@ -55,9 +55,7 @@ def _meaning(view: View, new: OpSchema) -> str:
 
 def _inputs(view: View, new: OpSchema) -> str:
     """Whether the inputs and outputs that are given, and only these, exist in the other version."""
-    inputs = list(view.node.input)
-    while inputs and not inputs[-1]:
-        inputs.pop()
+    inputs = _given(view.node)
     if not new.min_input <= len(inputs) <= new.max_input:
         return f"it has {len(inputs)} inputs, and there it takes {_amount(new.min_input, new.max_input)}"
     for name, formal in zip(inputs, new.inputs, strict=False):
@@ -67,6 +65,14 @@ def _inputs(view: View, new: OpSchema) -> str:
     if not new.min_output <= outputs <= new.max_output:
         return f"it has {outputs} outputs, and there it gives {_amount(new.min_output, new.max_output)}"
     return ""
+
+
+def _given(node: onnx.NodeProto) -> list[str]:
+    """The inputs without absent ones at the end."""
+    inputs = list(node.input)
+    while inputs and not inputs[-1]:
+        inputs.pop()
+    return inputs
 
 
 def _amount(low: int, high: int) -> str:
@@ -124,10 +130,11 @@ def _node(view: View, new: OpSchema) -> onnx.NodeProto | str:
     written = _defaults(view, new, {attribute.name for attribute in (*view.node.attribute, *attributes)})
     if isinstance(written, str):
         return written
-    if not changed and not written:
+    if not changed and not written and len(view.node.input) <= new.max_input:
         return view.node
     node = onnx.NodeProto()
     node.CopyFrom(view.node)
+    del node.input[len(_given(node)) :]
     del node.attribute[:]
     node.attribute.extend([*attributes, *written])
     return node

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 
 import onnx
 
+from onnxfix.errors import OnnxfixError
 from onnxfix.model.edit import Edit, apply_edits
 from onnxfix.model.inference import typed_scopes
 from onnxfix.model.model import Model
@@ -17,12 +18,13 @@ from onnxfix.model.names import Names
 from onnxfix.model.scope import Scope, ScopeId, scopes_of
 from onnxfix.model.text import node_text
 from onnxfix.opset.compat import judge
+from onnxfix.opset.constants import stored_constant
 from onnxfix.opset.expand import expansion
 from onnxfix.opset.prepare import NEWEST, prepared
 from onnxfix.records import AppliedFix
-from onnxfix.rewrite.match import Match, match
+from onnxfix.rewrite.match import match
 from onnxfix.rewrite.replace import replacement
-from onnxfix.rewrite.rule import Rewrite, Rule
+from onnxfix.rewrite.rule import Match, Rewrite, Rule
 
 CODE, NAME = "OFX500", "requested-opset"
 
@@ -51,7 +53,15 @@ def plan_conversion(model: Model, scopes: Sequence[Scope], names: Names, rules: 
     """Convert the main graph, its subgraphs and the functions to version `to` of the default domain.
 
     `scopes` are the model's with their types, `rules` hold the steps.  Other domains are left alone.
+    Raises OnnxfixError when `to`, or the model's own version, is none that onnxfix knows.
     """
+    for version in (to, *(scope.opset for scope in scopes)):
+        if not 1 <= version <= NEWEST:
+            raise OnnxfixError(
+                f"opset {version} is not known",
+                where=model.label,
+                hint=f"conversion is possible between opsets 1 and {NEWEST}",
+            )
     steps: dict[tuple[int, int], _Steps] = {}
     for rule in rules:
         for rewrite in rule.rewrites if rule.step else ():
@@ -60,7 +70,7 @@ def plan_conversion(model: Model, scopes: Sequence[Scope], names: Names, rules: 
     work = _Work(Conversion(prepared(model, to)), list(scopes), names, steps)
     roots = [(), *(("f", index) for index in range(len(model.proto.functions)))]
     for root in roots:
-        work.convert(root, min(to, NEWEST))
+        work.convert(root, to)
     return work.result
 
 
@@ -88,7 +98,7 @@ class _Work:
             version = following
             if self.result.blockers:
                 return
-            if edits:
+            if edits or version == 6:  # many operators tell their types only since opset 6
                 self._apply(root, version, edits)
             else:
                 self._relabel(root, version)
@@ -147,6 +157,11 @@ class _Work:
             edit = Edit(scope.id, remove=(index,), insert=(verdict,))
             self.result.journal.append(_entry(scope, index, edit, f"attributes as opset {version} wants them"))
             return edit
+        stored = stored_constant(scope, index)
+        if stored is not None:
+            message = f"a Constant of opset {version} does not hold this type: it becomes an initializer"
+            self.result.journal.append(_entry(scope, index, stored, message))
+            return stored
         refusals = []
         for rule, rewrite in steps.get(node.op_type, ()):
             found = match(scope, rewrite, index)

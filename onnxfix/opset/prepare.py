@@ -7,7 +7,9 @@ import onnx
 from onnxfix.model.model import Model
 from onnxfix.model.scope import subgraphs
 
-NEWEST = onnx.defs.onnx_opset_version()
+NEWEST = min(28, onnx.defs.onnx_opset_version())
+"""The newest opset whose changes of meaning are known to onnxfix.opset.meaning, and that this onnx has."""
+
 _LOWEST_IR = 4  # IR 3 wants every initializer among the inputs; opset 7 and 8 are as valid in IR 4
 _FUNCTIONS_IR = 8
 

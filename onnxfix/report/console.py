@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from onnxfix.records import AppliedFix, Check, CheckReport, Diagnostic, RepairReport
 from onnxfix.report.groups import entry_lines, grouped, of_diagnostic, of_fix, of_withheld
-from onnxfix.report.text import Line, counted, sentence, visible
+from onnxfix.report.text import Line, counted, listed, sentence, visible
 
 FIXES, FINDINGS = 3, 10
 """How many places of one message are named: of applied fixes, and of findings that remain."""
@@ -36,12 +36,21 @@ def repair_lines(report: RepairReport, *, diff: bool = False) -> Iterator[Line]:
     old, new = report.before.opset, report.after.opset
     yield _header(report.model, f"opset {old}" + (f" -> {new}" if new != old else ""), _nodes(report), report.target)
     yield from _differences(report.fixes) if diff else grouped(map(of_fix, report.fixes), FIXES)
-    yield from grouped(map(of_diagnostic, report.remaining), FINDINGS)
-    yield from grouped(map(of_withheld, report.withheld), FIXES)
+    yield from grouped(map(of_diagnostic, (d for d in report.remaining if d.level != "note")), FINDINGS)
+    yield from grouped(map(of_withheld, (w for w in report.withheld if w.diagnostic.level != "note")), FIXES)
+    yield from _left_as_notes(report)
     yield from (("note: ", sentence(note)) for note in report.notes)
     yield _fixed(report)
     yield from map(_check_line, report.verdict.checks)
     yield from _written(report)
+
+
+def _left_as_notes(report: RepairReport) -> Iterator[Line]:
+    """Findings that are no defect for the target, in one line."""
+    found = [item for item in (*report.remaining, *(w.diagnostic for w in report.withheld)) if item.level == "note"]
+    if found:
+        rules = listed(list(dict.fromkeys(visible(f"{item.code} {item.rule}") for item in found)), FINDINGS)
+        yield ((f"{counted(len(found), 'note')}, no defect for this target (see `onnxfix check`): {rules}", "dim"),)
 
 
 def _header(model: str, opset: str, nodes: str | int, target: str) -> Line:

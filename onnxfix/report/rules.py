@@ -32,12 +32,12 @@ def page_lines(rule: Rule) -> Iterator[Line]:
     yield (sentence(rule.summary),)
     yield from _section("Why", rule.why)
     yield from _section(f"Fix {MARKS[rule.applicability]} {rule.applicability}", rule.safety)
-    yield from _section("Applies to", _applies(rule))
+    yield from _section("Applies to", applies(rule))
     if rule.action:
         parameters = ", ".join(f"{key} = {value!r}" for key, value in rule.parameters.items())
         yield from _section("Action", f"{rule.action} ({parameters})" if parameters else rule.action)
     for rewrite in rule.rewrites:
-        yield from _section("Rewrite", _rewrite_text(rewrite))
+        yield from _section("Rewrite", rewrite_text(rewrite))
     for example in rule.examples:
         yield from _example(example)
 
@@ -77,7 +77,8 @@ def _block(text: str, indent: str) -> Iterator[Line]:
     return ((indent, visible(line, _TEXT)) for line in text.strip("\n").splitlines())
 
 
-def _applies(rule: Rule) -> str:
+def applies(rule: Rule) -> str:
+    """For which opsets and targets the rule is, in words."""
     low, high = rule.opset
     opset = (
         f"opset {low} and later" if high >= _OPEN_END else f"opset {low}" if low == high else f"opset {low} to {high}"
@@ -98,7 +99,8 @@ def _since(release: str) -> str:
     return f"from {release}" if release else ""
 
 
-def _rewrite_text(rewrite: Rewrite) -> str:
+def rewrite_text(rewrite: Rewrite) -> str:
+    """Pattern, condition, replacement and computed values as lines."""
     parts = _rewrite_json(rewrite)
     lines = [parts["match"]]
     lines += [f"where {parts['where']}"] if parts["where"] else []

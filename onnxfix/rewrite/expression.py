@@ -2,21 +2,24 @@
 
 It is the expression part of Python's syntax, read by Python's parser and evaluated here: literals, arithmetic,
 comparisons, and/or/not, `a if c else b`, subscripts, lists, comprehensions over lists, and the functions of
-onnxfix.rewrite.functions.  There are no attributes, no assignments, no loops without end, no powers; an evaluation
-may take 20,000 steps, a list may hold 100,000 numbers, and numbers stay below 2**64.
+onnxfix.rewrite.functions.  There are no attributes, no assignments, no loops without end, no powers and no text
+formatting; a tuple is a list.  An evaluation may take 20,000 steps and handle 1,000,000 items, a list may hold
+100,000 items (those of the lists inside it count), and integers stay below 2**64.
 """
 
 from __future__ import annotations
 
 import ast
 import operator
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 MAX_SOURCE = 2_000
+MAX_DEPTH = 60
 MAX_STEPS = 20_000
 MAX_ITEMS = 100_000
+MAX_WORK = 1_000_000
 
 Functions = Mapping[str, Callable[..., Any]]
 
@@ -54,6 +57,7 @@ _ALLOWED = (
     *(ast.Call, ast.Constant, ast.Name, ast.Load, ast.Store, ast.Subscript, ast.Slice, ast.List, ast.Tuple),
     *(ast.ListComp, ast.GeneratorExp, ast.comprehension, *_BINARY, *_COMPARE),
 )
+_REFUSED = (TypeError, ValueError, IndexError, KeyError, ZeroDivisionError, OverflowError)
 
 
 @dataclass(frozen=True)
@@ -68,7 +72,7 @@ class Expression:
         """The value; raises Unknown where this model does not let it be known."""
         try:
             return _Evaluation(functions).value(self.tree, names)
-        except (TypeError, ValueError, IndexError, KeyError, ZeroDivisionError, OverflowError) as error:
+        except _REFUSED as error:
             raise Unknown(f"{self.source!r}: {error}") from None
 
 
@@ -80,43 +84,66 @@ def parse_expression(source: str, functions: Functions) -> Expression:
         tree = ast.parse(source.strip(), mode="eval")
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise ExpressionError(f"not an expression: {getattr(error, 'msg', error)}") from None
-    bound = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
-    called: set[str] = set()
-    for node in ast.walk(tree):
-        _check(node, functions, called)
-    used = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name)} - bound - called
-    return Expression(source, tree.body, frozenset(used))
+    return Expression(source, tree.body, frozenset(_free(tree.body, functions)))
 
 
-def _check(node: ast.AST, functions: Functions, called: set[str]) -> None:
+def _free(node: ast.AST, functions: Functions, depth: int = 0) -> set[str]:
+    """The free names of a node, which is checked on the way."""
+    if depth > MAX_DEPTH:
+        raise ExpressionError(f"nested deeper than {MAX_DEPTH}")
+    _check(node, functions)
+    if isinstance(node, ast.Name):
+        return {node.id}
+    if isinstance(node, ast.Call):
+        return {name for argument in node.args for name in _free(argument, functions, depth + 1)}
+    if isinstance(node, ast.ListComp | ast.GeneratorExp):
+        names: set[str] = _free(node.elt, functions, depth + 1)
+        for generator in reversed(node.generators):
+            _check(generator, functions)
+            inner = (_free(condition, functions, depth + 1) for condition in generator.ifs)
+            names = names.union(*inner) - _free(generator.target, functions, depth + 1)
+            names |= _free(generator.iter, functions, depth + 1)
+        return names
+    return {name for child in ast.iter_child_nodes(node) for name in _free(child, functions, depth + 1)}
+
+
+def _check(node: ast.AST, functions: Functions) -> None:
     where = f" at column {node.col_offset + 1}" if isinstance(node, ast.expr) else ""
     if not isinstance(node, _ALLOWED):
         raise ExpressionError(f"{type(node).__name__} is not part of the language{where}")
     if isinstance(node, ast.Constant) and not isinstance(node.value, int | float | str | None):
         raise ExpressionError(f"the constant {node.value!r} is not part of the language{where}")
     if isinstance(node, ast.Call):
-        if not isinstance(node.func, ast.Name) or node.func.id not in functions:
-            raise ExpressionError(
-                f"unknown function {ast.unparse(node.func)}{where}; there are: {', '.join(functions)}"
-            )
+        if not isinstance(node.func, ast.Name):
+            raise ExpressionError(f"only functions can be called{where}")
+        if node.func.id not in functions:
+            raise ExpressionError(f"unknown function {node.func.id}{where}; there are: {', '.join(functions)}")
         if node.keywords:
             raise ExpressionError(f"functions take no keyword arguments{where}")
-        called.add(node.func.id)
     if isinstance(node, ast.comprehension) and (node.is_async or not isinstance(node.target, ast.Name)):
         raise ExpressionError("a comprehension binds one name")
 
 
 class _Evaluation:
-    """One evaluation with its own step budget."""
+    """One evaluation with its own budget of steps and items."""
 
     def __init__(self, functions: Functions) -> None:
         self.functions = functions
         self.steps = 0
+        self.work = 0
 
     def value(self, node: ast.expr, names: Mapping[str, Any]) -> Any:
+        """The value of a node, charged to the budget."""
         self.steps += 1
         if self.steps > MAX_STEPS:
             raise Unknown(f"more than {MAX_STEPS} steps")
+        result = self._value(node, names)
+        self.work += size_of(result)
+        if self.work > MAX_WORK:
+            raise Unknown(f"more than {MAX_WORK} items")
+        return result
+
+    def _value(self, node: ast.expr, names: Mapping[str, Any]) -> Any:
         match node:
             case ast.Constant():
                 return node.value
@@ -128,13 +155,13 @@ class _Evaluation:
                 operand = self.value(node.operand, names)
                 return not operand if isinstance(node.op, ast.Not) else -operand
             case ast.BinOp():
-                return _bounded(node.op, self.value(node.left, names), self.value(node.right, names))
+                return _computed(node.op, self.value(node.left, names), self.value(node.right, names))
             case ast.Compare():
                 return self._comparison(node, names)
             case ast.IfExp():
                 return self.value(node.body if self.value(node.test, names) else node.orelse, names)
             case ast.Call(func=ast.Name(id=function)):
-                return _sized(self.functions[function](*(self.value(argument, names) for argument in node.args)))
+                return self.functions[function](*(self.value(argument, names) for argument in node.args))
             case ast.Subscript():
                 return self._item(node, names)
             case ast.List() | ast.Tuple():
@@ -143,11 +170,13 @@ class _Evaluation:
                 return self._comprehension(node, names)
         raise AssertionError(f"{type(node).__name__} passed the check of parse_expression")
 
-    def _logic(self, node: ast.BoolOp, names: Mapping[str, Any]) -> bool:
-        wanted = isinstance(node.op, ast.Or)
-        return (
-            any(self.value(v, names) for v in node.values) if wanted else all(self.value(v, names) for v in node.values)
-        )
+    def _logic(self, node: ast.BoolOp, names: Mapping[str, Any]) -> Any:
+        decides = isinstance(node.op, ast.Or)
+        for operand in node.values[:-1]:
+            result = self.value(operand, names)
+            if bool(result) == decides:
+                return result
+        return self.value(node.values[-1], names)
 
     def _comparison(self, node: ast.Compare, names: Mapping[str, Any]) -> bool:
         left = self.value(node.left, names)
@@ -183,16 +212,24 @@ class _Evaluation:
         return results
 
 
-def _bounded(op: ast.operator, left: Any, right: Any) -> Any:
-    if isinstance(op, ast.Mult) and not all(isinstance(v, int | float) for v in (left, right)):
-        raise Unknown("only numbers can be multiplied; use repeat(list, count)")
-    result = _BINARY[type(op)](left, right)
-    if isinstance(result, int) and abs(result) >= 2**64:
-        raise Unknown("a number of 2**64 or more")
-    return _sized(result)
+def _computed(op: ast.operator, left: Any, right: Any) -> Any:
+    numbers = isinstance(left, int | float) and isinstance(right, int | float)
+    if not numbers and not isinstance(op, ast.Add):
+        raise Unknown(f"{type(op).__name__} is for numbers; there is repeat(list, count)")
+    return _BINARY[type(op)](left, right)
 
 
-def _sized(result: Any) -> Any:
-    if isinstance(result, Sequence) and len(result) > MAX_ITEMS:
-        raise Unknown(f"a list of more than {MAX_ITEMS} items")
-    return result
+def size_of(value: Any) -> int:
+    """How many items a value holds, those of inner lists included; texts by length.  Raises Unknown when too large."""
+    if isinstance(value, int) and abs(value) >= 2**64:
+        raise Unknown("an integer of 2**64 or more")
+    if not isinstance(value, list | str):
+        return 1
+    count, todo = 1, [value]
+    while todo:
+        items = todo.pop()
+        count += len(items)
+        if count > MAX_ITEMS + 1:
+            raise Unknown(f"a list of more than {MAX_ITEMS} items")
+        todo += [item for item in items if isinstance(item, list)] if isinstance(items, list) else []
+    return count

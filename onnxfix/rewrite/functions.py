@@ -15,22 +15,22 @@ import onnx
 
 from onnxfix.model.scope import Scope
 from onnxfix.model.types import ValueType, dtype_name
-from onnxfix.rewrite.expression import MAX_ITEMS, Unknown
+from onnxfix.rewrite.expression import MAX_ITEMS, Unknown, size_of
 
 
-def functions_for(scope: Scope | None, values: dict[str, str]) -> dict[str, Callable[..., Any]]:
-    """The functions, bound to one match: `values` maps the pattern's names to the model's value names."""
-    if scope is None:  # only the names are wanted, to check a rule when it is loaded
+def functions_for(scope: Scope | None) -> dict[str, Callable[..., Any]]:
+    """The functions, bound to one scope; without one only their names are of use, to check a rule."""
+    if scope is None:
         return dict.fromkeys((*_VALUE_FUNCTIONS, *_PURE), lambda *_: None)
-    facts = _Facts(scope, values)
+    facts = _Facts(scope)
     return {**{name: getattr(facts, name) for name in _VALUE_FUNCTIONS}, **_PURE}
 
 
 class _Facts:
-    """What is known of the values of one match."""
+    """What is known of the values of one scope; every `x` is the name of a value, "" for an absent input."""
 
-    def __init__(self, scope: Scope, values: dict[str, str]) -> None:
-        self._scope, self._values = scope, values
+    def __init__(self, scope: Scope) -> None:
+        self._scope = scope
 
     def is_const(self, x: str) -> bool:
         """Whether the value is known before running (an initializer or a Constant node)."""
@@ -51,7 +51,9 @@ class _Facts:
 
     def ints(self, x: str) -> list[int]:
         """The elements of an integer constant as a flat list."""
-        flat = np.asarray(self.value(x)).reshape(-1)
+        flat = np.asarray(self.value(x)).reshape(-1).tolist()
+        if not all(isinstance(item, int) for item in flat):
+            raise Unknown(f"{x!r} does not hold integers")
         return [int(item) for item in flat]
 
     def floats(self, x: str) -> list[float]:
@@ -65,12 +67,12 @@ class _Facts:
             raise Unknown(f"the element type of {x!r} is unknown")
         return dtype_name(kind.dtype)
 
-    def shape(self, x: str) -> list[int | str | None]:
-        """The dimensions: numbers, names of symbolic sizes, or None."""
+    def shape(self, x: str) -> list[int | str]:
+        """The dimensions: numbers, names of symbolic sizes, and for an unknown one a text that no other size equals."""
         dims = self._type(x).dims
         if dims is None:
             raise Unknown(f"the rank of {x!r} is unknown")
-        return list(dims)
+        return [f"?{x}[{axis}]" if dim is None else dim for axis, dim in enumerate(dims)]
 
     def rank(self, x: str) -> int:
         """The number of dimensions."""
@@ -110,7 +112,10 @@ class _Facts:
 def tensor(items: Any, dtype: str) -> onnx.TensorProto:
     """A stored tensor of a number or nested lists; dtype as in `dtype(x)`.  For `let`."""
     number = onnx.TensorProto.DataType.Value(dtype.upper())
-    return onnx.numpy_helper.from_array(np.asarray(items, dtype=onnx.helper.tensor_dtype_to_np_dtype(number)))
+    stored = np.asarray(items, dtype=onnx.helper.tensor_dtype_to_np_dtype(number))
+    if stored.dtype.kind in "iu" and not np.array_equal(stored, np.asarray(items)):
+        raise Unknown(f"{items} does not fit {dtype}")
+    return onnx.numpy_helper.from_array(stored)
 
 
 def type_number(name: str) -> int:
@@ -137,6 +142,15 @@ def count(stop: int) -> list[int]:
     return list(range(stop))
 
 
+def prod(numbers: list[Any]) -> Any:
+    """The product of a list; 1 when it is empty."""
+    result = 1
+    for number in numbers:
+        result *= number
+        size_of(result)
+    return result
+
+
 _VALUE_FUNCTIONS = (
     *("is_const", "has", "value", "ints", "floats", "dtype", "shape", "rank", "rank_known", "dim", "static", "same"),
     *("uses", "opset"),
@@ -148,19 +162,19 @@ _PURE: dict[str, Callable[..., Any]] = {
     "repeat": repeat,
     "count": count,
     "len": len,
-    "sum": sum,
+    "sum": lambda numbers: sum(numbers),
     "min": min,
     "max": max,
     "abs": abs,
     "all": all,
     "any": any,
-    "int": int,
+    "int": lambda number: int(number),
     "float": float,
     "floor": math.floor,
     "ceil": math.ceil,
-    "round": round,
+    "round": lambda number: round(number),
     "sorted": sorted,
     "reversed": lambda items: list(reversed(items)),
-    "prod": math.prod,
+    "prod": prod,
     "is_int": lambda number: isinstance(number, int),
 }

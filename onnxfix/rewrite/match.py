@@ -6,50 +6,25 @@ backtracking where a commutative operator's inputs may be swapped.  A refusal sa
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import replace
 
-import numpy as np
 import onnx
 
 from onnxfix.model.scope import Scope
-from onnxfix.rewrite.attributes import attribute_value, same_attribute, schema_defaults
-from onnxfix.rewrite.expression import Unknown
-from onnxfix.rewrite.functions import functions_for
-from onnxfix.rewrite.rule import COMMUTATIVE, PatternNode, Rewrite
+from onnxfix.rewrite.accept import accepted
+from onnxfix.rewrite.attributes import equal_constant, same_attribute, schema_defaults
+from onnxfix.rewrite.rule import COMMUTATIVE, Match, Mismatch, PatternNode, Rewrite
 
-
-@dataclass(frozen=True)
-class Match:
-    """`nodes` maps pattern positions to node indexes; `values` pattern names to value names ("" when absent);
-    `attributes` the names after `@` to attributes (None when the node and the schema give none)."""
-
-    nodes: Mapping[int, int]
-    values: Mapping[str, str]
-    attributes: Mapping[str, onnx.AttributeProto | None]
-    rest: tuple[str, ...] = ()
-    rest_outputs: tuple[str, ...] = ()
-    lets: Mapping[str, Any] | None = None
-
-
-@dataclass(frozen=True)
-class Mismatch:
-    """Why a pattern does not fit; `matched` tells how many of its nodes did."""
-
-    reason: str
-    matched: int = 0
+MAX_TRIES = 2_000
+"""Nodes tried for one root, so that a pattern with many ways to fit cannot run for ever."""
 
 
 def match(scope: Scope, rewrite: Rewrite, index: int) -> Match | Mismatch:
     """The match whose root is node `index`, or the reason of the attempt that came furthest."""
     search = _Search(scope, rewrite)
     for found in search.grown(search.node(len(rewrite.pattern) - 1, index, _EMPTY)):
-        refusal = _leak(scope, rewrite, found)
-        if refusal:
-            search.refuse(refusal, len(found.nodes))
-            continue
-        complete = _evaluated(scope, rewrite, found)
+        complete = accepted(scope, rewrite, found)
         if isinstance(complete, Match):
             return complete
         search.refuse(complete, len(found.nodes))
@@ -65,6 +40,7 @@ class _Search:
     def __init__(self, scope: Scope, rewrite: Rewrite) -> None:
         self.scope, self.rewrite = scope, rewrite
         self.best = Mismatch("")
+        self.tries = 0
         self.maker = {
             name: (position, slot)
             for position, node in enumerate(rewrite.pattern)
@@ -80,21 +56,25 @@ class _Search:
         """Complete each state: pattern nodes out of the root's reach are sought among the users of bound values."""
         for state in states:
             missing = [p for p in range(len(self.rewrite.pattern)) if p not in state.nodes and self._is_node(p)]
-            anchored = next(((p, name) for p in missing for name in self._bound_inputs(p, state)), None)
-            if anchored is None:
+            anchors = [(p, users) for p in missing for users in self._users_of_inputs(p, state)]
+            if not anchors:
                 yield from [state] if not missing else []
                 continue
-            position, name = anchored
-            users = {user for user, slot in self.scope.users.get(state.values[name], ()) if slot >= 0}
-            for index in sorted(users - set(state.nodes.values())):
+            position, users = min(anchors, key=lambda anchor: len(anchor[1]))
+            for index in sorted({user for user, slot in users if slot >= 0} - set(state.nodes.values())):
                 yield from self.grown(self.node(position, index, state))
 
     def node(self, position: int, index: int, state: Match) -> Iterator[Match]:
         """The states in which pattern node `position` is node `index`."""
         pattern, node = self.rewrite.pattern[position], self.scope.nodes[index]
-        if (node.op_type, _domain(node)) != (pattern.op_type, pattern.domain):
+        self.tries += 1
+        if self.tries > MAX_TRIES:
+            self.best = Mismatch(f"more than {MAX_TRIES} nodes tried")
             return
-        if index in state.nodes.values():
+        if (node.op_type, _domain(node)) != (pattern.op_type, pattern.domain):
+            self.refuse(f"{node.op_type} stands where the pattern has {pattern.op_type}", len(state.nodes))
+            return
+        if position in state.nodes or index in state.nodes.values():
             return
         attributes = self._attributes(pattern, node, state)
         if attributes is None:
@@ -136,7 +116,7 @@ class _Search:
         position, slot = self.maker[name]
         pattern = self.rewrite.pattern[position]
         if pattern.is_constant:
-            if _equal_constant(self.scope, pattern, value):
+            if equal_constant(self.scope, pattern, value):
                 yield state
             else:
                 self.refuse(f"{value!r} is not the constant of the pattern", len(state.nodes))
@@ -148,14 +128,13 @@ class _Search:
         yield from self.node(position, index, state)
 
     def _outputs(self, pattern: PatternNode, node: onnx.NodeProto, state: Match) -> Match | None:
-        values = dict(state.values)
-        if pattern.outputs and pattern.outputs[-1] == self.rewrite.variadic_outputs:
-            fixed = len(pattern.outputs) - 1
-            values[pattern.outputs[-1]] = node.output[fixed] if len(node.output) > fixed else ""
-            state = replace(state, rest_outputs=tuple(node.output[fixed:]))
-            pattern, node = replace(pattern, outputs=pattern.outputs[:-1]), _with_outputs(node, fixed)
-        for slot, value in enumerate(node.output):
-            name = pattern.outputs[slot] if slot < len(pattern.outputs) else ""
+        values, names, outputs = dict(state.values), list(pattern.outputs), list(node.output)
+        if names and names[-1] == self.rewrite.variadic_outputs:
+            rest = outputs[len(names) - 1 :]
+            values[names.pop()] = next(iter(rest), "")
+            state, outputs = replace(state, rest_outputs=tuple(rest)), outputs[: len(names)]
+        for slot, value in enumerate(outputs):
+            name = names[slot] if slot < len(names) else ""
             if name:
                 if values.setdefault(name, value) != value:
                     self.refuse(f"{name} would be two different values", len(state.nodes))
@@ -180,7 +159,7 @@ class _Search:
             return
         given += [""] * (wanted - len(given))
         yield given, state.rest
-        if pattern.op_type in COMMUTATIVE and not pattern.domain and wanted == 2:
+        if pattern.op_type in COMMUTATIVE and not pattern.domain and wanted == 2 and not node.attribute:
             yield given[::-1], state.rest
 
     def _attributes(
@@ -209,54 +188,9 @@ class _Search:
     def _is_node(self, position: int) -> bool:
         return not self.rewrite.pattern[position].is_constant
 
-    def _bound_inputs(self, position: int, state: Match) -> list[str]:
-        return [name for name in self.rewrite.pattern[position].inputs if state.values.get(name)]
-
-
-def _leak(scope: Scope, rewrite: Rewrite, found: Match) -> str:
-    """Why an interior value of the match cannot be removed, or ""."""
-    inside = set(found.nodes.values())
-    for name in rewrite.made - set(rewrite.results):
-        value = found.values[name]
-        if value in scope.output_set:
-            return f"{value!r}, inside the match, is an output of the graph"
-        if any(user not in inside or slot < 0 for user, slot in scope.users.get(value, ())):
-            return f"{value!r}, inside the match, is also used elsewhere"
-    return ""
-
-
-def _evaluated(scope: Scope, rewrite: Rewrite, found: Match) -> Match | str:
-    """The match with its computed values, or the reason why its condition does not hold."""
-    values = {name: found.values.get(name, "") for name in (*rewrite.optional, *found.values)}
-    functions = functions_for(scope, values)
-    names: dict[str, Any] = {**values, **{n: attribute_value(a) for n, a in found.attributes.items()}}
-    if rewrite.variadic:
-        names[rewrite.variadic] = list(found.rest)
-    if rewrite.variadic_outputs:
-        names[rewrite.variadic_outputs] = list(found.rest_outputs)
-    lets: dict[str, Any] = {}
-    try:
-        if rewrite.where is not None and not rewrite.where.evaluate(functions, names):
-            return f"the condition does not hold: {rewrite.where.source}"
-        for name, expression in rewrite.lets:
-            lets[name] = expression.evaluate(functions, {**names, **lets})
-    except Unknown as unknown:
-        return str(unknown)
-    return replace(found, values=values, lets=lets)
-
-
-def _equal_constant(scope: Scope, pattern: PatternNode, value: str) -> bool:
-    tensor = scope.constant(value)
-    if tensor is None or not pattern.literals:
-        return False
-    wanted = onnx.numpy_helper.to_array(next(iter(pattern.literals.values())).t)
-    if int(np.prod(tensor.dims)) != wanted.size:
-        return False
-    return bool(np.array_equal(scope.model.array(tensor).reshape(-1), wanted.reshape(-1)))
-
-
-def _with_outputs(node: onnx.NodeProto, count: int) -> onnx.NodeProto:
-    return onnx.NodeProto(op_type=node.op_type, output=node.output[:count])
+    def _users_of_inputs(self, position: int, state: Match) -> list[list[tuple[int, int]]]:
+        bound = (state.values.get(name) for name in self.rewrite.pattern[position].inputs)
+        return [self.scope.users.get(value, []) for value in bound if value]
 
 
 def _domain(node: onnx.NodeProto) -> str:

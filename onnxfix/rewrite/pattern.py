@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 import onnx
 
 from onnxfix.rewrite.rule import PatternNode
 
 MAX_TEXT = 20_000
 MAX_NESTING = 16
-MAX_NODES = 200
+MAX_NODES = 50
+_SKIPPED = re.compile(r'"(?:[^"\\]|\\.)*"|#[^\n]*|=>', re.DOTALL)
 
 
 class PatternError(ValueError):
@@ -38,10 +41,12 @@ def check_text(text: str) -> None:
     if len(text) > MAX_TEXT:
         raise PatternError(f"longer than {MAX_TEXT} characters")
     depth = 0
-    for character in text:
+    for character in _SKIPPED.sub("", text):  # brackets in strings and comments nest nothing
         depth += (character in "([{<") - (character in ")]}>")
         if depth > MAX_NESTING:
             raise PatternError(f"brackets nested deeper than {MAX_NESTING}")
+        if depth < 0:
+            raise PatternError(f"{character!r} closes nothing")
 
 
 def _pattern_node(node: onnx.NodeProto) -> PatternNode:

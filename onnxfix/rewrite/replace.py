@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import onnx
 
 from onnxfix.model.edit import Edit
 from onnxfix.model.names import Names
 from onnxfix.model.scope import Scope
-from onnxfix.rewrite.match import Match
-from onnxfix.rewrite.rule import PatternNode, Rewrite
+from onnxfix.rewrite.attributes import made_attribute
+from onnxfix.rewrite.rule import Match, PatternNode, Rewrite
 
 
 def replacement(scope: Scope, rewrite: Rewrite, found: Match, names: Names) -> Edit:
@@ -66,7 +64,7 @@ class _Builder:
         if name == "" or name in self.values:
             return self.values.get(name, "")
         self.values[name] = self.names.fresh(f"{self.base}_{name}")
-        computed = (self.found.lets or {}).get(name)
+        computed = self.found.lets.get(name)
         if isinstance(computed, onnx.TensorProto):
             stored = onnx.TensorProto()
             stored.CopyFrom(computed)
@@ -79,15 +77,9 @@ class _Builder:
             node.attribute.append(wanted)
             return
         capture = wanted.ref_attr_name
-        lets = self.found.lets or {}
-        bound = _made(wanted, lets[capture]) if capture in lets else self.found.attributes.get(capture)
+        lets = self.found.lets
+        bound = made_attribute(wanted, lets[capture]) if capture in lets else self.found.attributes.get(capture)
         if bound is None:
             return
         node.attribute.append(bound)
         node.attribute[-1].name = wanted.name
-
-
-def _made(wanted: onnx.AttributeProto, value: Any) -> onnx.AttributeProto | None:
-    if value is None:
-        return None
-    return onnx.helper.make_attribute(wanted.name, value, attr_type=wanted.type)

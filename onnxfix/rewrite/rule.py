@@ -73,6 +73,31 @@ class Rewrite:
 
 
 @dataclass(frozen=True)
+class Match:
+    """Where a rewrite fits.
+
+    `nodes` maps pattern positions to node indexes; `values` pattern names to value names ("" when absent);
+    `attributes` the names after `@` to attributes (None when the node and the schema give none); `rest` and
+    `rest_outputs` are the values behind the variadic names.
+    """
+
+    nodes: Mapping[int, int]
+    values: Mapping[str, str]
+    attributes: Mapping[str, onnx.AttributeProto | None]
+    rest: tuple[str, ...] = ()
+    rest_outputs: tuple[str, ...] = ()
+    lets: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Mismatch:
+    """Why a rewrite does not fit; `matched` tells how many of its nodes did."""
+
+    reason: str
+    matched: int = 0
+
+
+@dataclass(frozen=True)
 class Example:
     """A model as ONNX text, and the same model repaired; without `after` the rule must leave it alone.
 
@@ -86,6 +111,20 @@ class Example:
     opset: int | None = None
     reports: str = ""
     baseline: bool = True
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """What a rule file may give an action: `kind` is int, bool, str, or list for a list of texts."""
+
+    kind: type
+    required: bool
+
+    def takes(self, value: Any) -> bool:
+        """Whether a value of a rule file is of the kind; true and false are no numbers."""
+        if isinstance(value, list):
+            return self.kind is list and all(isinstance(item, str) for item in value)
+        return type(value) is self.kind
 
 
 @dataclass(frozen=True)

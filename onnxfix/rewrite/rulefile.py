@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, get_args
 
 import onnx
@@ -15,7 +14,8 @@ from onnxfix.records import Applicability, Level
 from onnxfix.rewrite.expression import Expression, ExpressionError, parse_expression
 from onnxfix.rewrite.functions import functions_for
 from onnxfix.rewrite.pattern import PatternError, check_text, parse_nodes
-from onnxfix.rewrite.rule import ANY_OPSET, Example, PatternNode, Rewrite, Rule, TargetRange
+from onnxfix.rewrite.reader import Reader
+from onnxfix.rewrite.rule import ANY_OPSET, Example, Parameter, PatternNode, Rewrite, Rule, TargetRange
 from onnxfix.rewrite.soundness import mistakes
 
 MAX_FILE = 200_000
@@ -26,54 +26,11 @@ _RULE_KEYS = {
     *("opset", "target", "step", "rewrite", "action", "examples"),
 }
 _REWRITE_KEYS = {"match", "with", "where", "let", "optional", "variadic", "variadic_outputs", "ignore", "each"}
-_FUNCTIONS = functions_for(None, {})
+_FUNCTIONS = functions_for(None)
 
 
-@dataclass(frozen=True)
-class _Reader:
-    """One table of one file; `at` is its key path."""
-
-    source: str
-    table: Mapping[str, Any]
-    at: str = ""
-
-    def error(self, key: str, cause: str) -> RuleError:
-        path = ".".join(filter(None, (self.at, key)))
-        return RuleError(cause, where=f"{self.source}: {path}" if path else self.source)
-
-    def known(self, keys: set[str]) -> None:
-        for key in self.table:
-            if key not in keys:
-                raise self.error(key, f"unknown key; there are: {', '.join(sorted(keys))}")
-
-    def text(self, key: str, default: str | None = None) -> str:
-        value = self.table.get(key, default)
-        if not isinstance(value, str) or (default is None and not value.strip()):
-            raise self.error(key, "missing" if value is None else "must be a text")
-        return value
-
-    def names(self, key: str) -> frozenset[str]:
-        value = self.table.get(key, [])
-        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-            raise self.error(key, "must be a list of names")
-        return frozenset(value)
-
-    def choice(self, key: str, choices: tuple[str, ...], default: str) -> str:
-        value = self.text(key, default)
-        if value not in choices:
-            raise self.error(key, f"is {value!r}; must be one of {', '.join(choices)}")
-        return value
-
-    def tables(self, key: str) -> Iterator[_Reader]:
-        value = self.table.get(key, [])
-        if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
-            raise self.error(key, f"must be written as [[{key}]]")
-        for number, table in enumerate(value, 1):
-            yield _Reader(self.source, table, f"{key}[{number}]")
-
-
-def parse_rule(text: str, source: str, family: str, actions: Mapping[str, frozenset[str]]) -> Rule:
-    """Read one rule.  `actions` are the known actions with the names of their parameters.
+def parse_rule(text: str, source: str, family: str, actions: Mapping[str, Mapping[str, Parameter]]) -> Rule:
+    """Read one rule.  `actions` are the known actions with their parameters by name.
 
     Raises RuleError; `where` is the source and the key.
     """
@@ -81,9 +38,9 @@ def parse_rule(text: str, source: str, family: str, actions: Mapping[str, frozen
         raise RuleError(f"larger than {MAX_FILE} characters", where=source)
     try:
         table = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # ValueError: also a number of more than 4,300 digits
         raise RuleError(f"not TOML: {error}", where=source) from None
-    reader = _Reader(source, table)
+    reader = Reader(source, table)
     reader.known(_RULE_KEYS)
     action, parameters = _action(reader, actions)
     rewrites = tuple(rewrite for item in reader.tables("rewrite") for rewrite in _rewrites(item))
@@ -95,7 +52,7 @@ def parse_rule(text: str, source: str, family: str, actions: Mapping[str, frozen
         family=family,
         source=source,
         level=_level(reader.choice("level", get_args(Level), "error")),
-        applicability=_applicability(reader.choice("applicability", get_args(Applicability), "")),
+        applicability=_applicability(reader.choice("applicability", get_args(Applicability))),
         summary=reader.text("summary"),
         why=reader.text("why"),
         safety=reader.text("safety"),
@@ -117,41 +74,42 @@ def _applicability(text: str) -> Applicability:
     return text  # type: ignore[return-value]  # choice() allows only these
 
 
-def _matching(reader: _Reader, key: str, pattern: str, form: str) -> str:
+def _matching(reader: Reader, key: str, pattern: str, form: str) -> str:
     value = reader.text(key)
     if not re.fullmatch(pattern, value):
         raise reader.error(key, f"is {value!r}; must be {form}")
     return value
 
 
-def _range(reader: _Reader, key: str) -> tuple[int, int] | None:
+def _range(reader: Reader, key: str) -> tuple[int, int] | None:
     """`"7..9"`, `"11.."`, `"..12"` or `"9"`."""
     if key not in reader.table:
         return None
-    found = re.fullmatch(r"(\d{1,3})?(\.\.)?(\d{1,3})?", reader.text(key))
-    if not found or not (found[1] or found[3]):
+    text = reader.text(key)
+    if not re.fullmatch(r"\d{1,3}|\d{1,3}\.\.|(\d{1,3})?\.\.\d{1,3}", text):
         raise reader.error(key, 'must be a range such as "7..9", "11.." or "13"')
-    low = int(found[1] or 1)
-    high = int(found[3]) if found[3] else (MAX_OPSET if found[2] else low)
+    first, dots, last = text.partition("..")
+    low = int(first or 1)
+    high = int(last or MAX_OPSET) if dots else low
     if low > high:
         raise reader.error(key, "is empty")
     return low, high
 
 
-def _step(reader: _Reader) -> tuple[int, int] | None:
+def _step(reader: Reader) -> tuple[int, int] | None:
     if "step" not in reader.table:
         return None
     value = reader.table["step"]
-    start, end = (value.get("from"), value.get("to")) if isinstance(value, dict) else (None, None)
-    if not isinstance(start, int) or not isinstance(end, int) or abs(start - end) != 1:
+    start, end = (value.get("from"), value.get("to")) if isinstance(value, dict) and len(value) == 2 else (None, None)
+    if type(start) is not int or type(end) is not int or abs(start - end) != 1:
         raise reader.error("step", "must be { from = N, to = N+1 } or { from = N, to = N-1 }")
     return start, end
 
 
-def _target(reader: _Reader) -> TargetRange | None:
+def _target(reader: Reader) -> TargetRange | None:
     if "target" not in reader.table:
         return None
-    inner = _Reader(reader.source, reader.table["target"], "target")
+    inner = Reader(reader.source, reader.table["target"], "target")
     if not isinstance(reader.table["target"], dict):
         raise reader.error("target", 'must be a table such as { track = "trt", before = "9.0" }')
     inner.known({"track", "from", "before"})
@@ -161,22 +119,30 @@ def _target(reader: _Reader) -> TargetRange | None:
     return TargetRange(inner.choice("track", ("", "trt", "rtx"), ""), inner.text("from", ""), inner.text("before", ""))
 
 
-def _action(reader: _Reader, actions: Mapping[str, frozenset[str]]) -> tuple[str, dict[str, Any]]:
+def _action(reader: Reader, actions: Mapping[str, Mapping[str, Parameter]]) -> tuple[str, dict[str, Any]]:
     if "action" not in reader.table:
         return "", {}
     value = reader.table["action"]
     if not isinstance(value, dict):
         raise reader.error("action", 'must be a table such as { name = "fold_constants" }')
-    inner = _Reader(reader.source, value, "action")
-    name = inner.choice("name", tuple(sorted(actions)), "")
+    inner = Reader(reader.source, value, "action")
+    name = inner.choice("name", tuple(sorted(actions)))
     inner.known({"name", *actions[name]})
+    for key, parameter in actions[name].items():
+        if parameter.required and key not in value:
+            raise inner.error(key, "missing")
+        if key in value and not parameter.takes(value[key]):
+            raise inner.error(key, f"must be {_KINDS[parameter.kind]}")
     return name, {key: item for key, item in value.items() if key != "name"}
 
 
-def _example(reader: _Reader) -> Example:
+_KINDS = {int: "a number", bool: "true or false", str: "a text", list: "a list of texts"}
+
+
+def _example(reader: Reader) -> Example:
     reader.known({"before", "after", "note", "opset", "reports", "baseline"})
     opset = reader.table.get("opset")
-    if opset is not None and not isinstance(opset, int):
+    if opset is not None and type(opset) is not int:
         raise reader.error("opset", "must be a number")
     for key in ("before", "after"):
         try:
@@ -192,17 +158,19 @@ def _example(reader: _Reader) -> Example:
     return Example(reader.text("before"), after, note, opset, reader.text("reports", ""), baseline)
 
 
-def _rewrites(reader: _Reader) -> Iterator[Rewrite]:
+def _rewrites(reader: Reader) -> Iterator[Rewrite]:
     """The rewrites of one table: one, or one for each operator of `each`, named `Each` in the patterns."""
     operators = reader.names("each")
     if not operators:
         yield _rewrite(reader)
     for operator in sorted(operators):
+        if not operator.isidentifier():
+            raise reader.error("each", f"{operator!r} is not the name of an operator")
         texts = {key: re.sub(r"\bEach\b", operator, reader.text(key)) for key in ("match", "with")}
-        yield _rewrite(_Reader(reader.source, {**reader.table, **texts}, reader.at))
+        yield _rewrite(Reader(reader.source, {**reader.table, **texts}, reader.at))
 
 
-def _rewrite(reader: _Reader) -> Rewrite:
+def _rewrite(reader: Reader) -> Rewrite:
     reader.known(_REWRITE_KEYS)
     pattern, replacement = _nodes(reader, "match"), _nodes(reader, "with")
     lets = _lets(reader)
@@ -224,7 +192,7 @@ def _rewrite(reader: _Reader) -> Rewrite:
     return rewrite
 
 
-def _nodes(reader: _Reader, key: str) -> tuple[PatternNode, ...]:
+def _nodes(reader: Reader, key: str) -> tuple[PatternNode, ...]:
     try:
         nodes = parse_nodes(reader.text(key))
     except PatternError as error:
@@ -234,14 +202,14 @@ def _nodes(reader: _Reader, key: str) -> tuple[PatternNode, ...]:
     return nodes
 
 
-def _lets(reader: _Reader) -> tuple[tuple[str, Expression], ...]:
+def _lets(reader: Reader) -> tuple[tuple[str, Expression], ...]:
     table = reader.table.get("let", {})
     if not isinstance(table, dict):
         raise reader.error("let", "must be a table of expressions")
     return tuple((name, _expression(reader, f"let.{name}", source)) for name, source in table.items())
 
 
-def _expression(reader: _Reader, key: str, source: Any) -> Expression:
+def _expression(reader: Reader, key: str, source: Any) -> Expression:
     if not isinstance(source, str):
         raise reader.error(key, "must be an expression in quotes")
     try:

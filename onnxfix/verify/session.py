@@ -15,7 +15,7 @@ from onnxfix.verify.inputs import InputSpec
 from onnxfix.verify.oracle import WAYS, Oracle
 from onnxfix.verify.runtime import CannotLoad, CannotRun
 from onnxfix.verify.sizes import Sizes, levels
-from onnxfix.verify.values import recorded, seeded
+from onnxfix.verify.values import recorded_inputs, seeded
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,9 +125,7 @@ def _choices(job: Job) -> Iterable[tuple[list[Sizes], bool]]:
 def _feeds(job: Job, sizes: Sizes, seed: int, gentle: bool) -> dict[str, Array]:
     if not job.recorded:
         return seeded(job.specs, sizes, seed, gentle=gentle)
-    graph = load(job.original).proto.graph
-    stored = {tensor.name for tensor in graph.initializer}
-    return recorded(Path(job.recorded), [value for value in graph.input if value.name not in stored])
+    return recorded_inputs(Path(job.recorded), load(job.original))
 
 
 def _random_outputs(oracle: Oracle, baseline: Baseline) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ import onnx
 from numpy.typing import NDArray
 
 from onnxfix.errors import OnnxfixError
+from onnxfix.model import Model
 from onnxfix.model.types import dtype_name
 from onnxfix.verify.inputs import InputSpec
 from onnxfix.verify.sizes import Sizes, resolve
@@ -67,6 +68,13 @@ def _fitting(spec: InputSpec, length: int, sizes: Sizes) -> list[float]:
             return [float(part)] * (length - 1) + [float(dims[0] - part * (length - 1))] * min(length, 1)
     dims = dims[-length:] if len(dims) >= length else [1] * length
     return [float(dim * factor) for dim, factor in zip(dims, factors, strict=True)]
+
+
+def recorded_inputs(path: Path, model: Model) -> dict[str, Array]:
+    """The recorded values of every input that a caller must feed. Raises as `recorded` does."""
+    graph = model.proto.graph
+    stored = {tensor.name for tensor in graph.initializer}
+    return recorded(path, [value for value in graph.input if value.name not in stored])
 
 
 def recorded(path: Path, inputs: Sequence[onnx.ValueInfoProto]) -> dict[str, Array]:

@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 import pytest
 from broken_graphs import WAYS, healthy, model, repaired, run
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from onnx import helper
 
@@ -22,7 +22,12 @@ CODES = [*(f"OFX{number}" for number in (101, 102, 103, 104, 106, 107, 109, 110,
 
 
 @pytest.mark.parametrize("ways", WAYS, ids=lambda ways: "-".join(way.__name__ for way in ways))
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(
+    max_examples=10,
+    deadline=None,
+    phases=[Phase.reuse, Phase.generate],
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
 @given(original=healthy(), data=st.data())
 def test_a_broken_graph_is_repaired(
     ways: tuple[Callable[[onnx.ModelProto, st.DataObject], None], ...], original: onnx.ModelProto, data: st.DataObject
@@ -156,17 +161,17 @@ LOOKED_AT = sorted(
 
 @pytest.fixture(scope="module")
 def chain() -> onnx.ModelProto:
-    """50,000 nodes in reverse order without names."""
-    nodes = [helper.make_node("Relu", [f"v{i}"], [f"v{i + 1}"]) for i in reversed(range(50_000))]
+    """20,000 nodes in reverse order without names."""
+    nodes = [helper.make_node("Relu", [f"v{i}"], [f"v{i + 1}"]) for i in reversed(range(20_000))]
     value = helper.make_tensor_value_info
-    return helper.make_model(helper.make_graph(nodes, "g", [value("v0", 1, [2])], [value("v50000", 1, [2])]))
+    return helper.make_model(helper.make_graph(nodes, "g", [value("v0", 1, [2])], [value("v20000", 1, [2])]))
 
 
 @pytest.mark.parametrize("action", LOOKED_AT)
-def test_fifty_thousand_nodes_take_no_minutes(action: str, chain: onnx.ModelProto) -> None:
-    """Linear code needs half a second; anything quadratic needs minutes."""
+def test_twenty_thousand_nodes_take_no_minutes(action: str, chain: onnx.ModelProto) -> None:
+    """Linear code needs a quarter of a second; anything quadratic needs minutes."""
     loaded = load(chain)
     scopes = scopes_of(loaded)
     start = time.perf_counter()
     list(ACTIONS[action](Context(loaded, scopes, Names(scopes))))
-    assert time.perf_counter() - start < 10
+    assert time.perf_counter() - start < 5

@@ -195,6 +195,24 @@ def test_what_must_stay_int64_stays(body: str, constants: str) -> None:
     assert outcome.journal == [] and outcome.remaining == []
 
 
+@pytest.mark.parametrize(
+    ("body", "constants", "opset"),
+    [
+        (
+            '(float[4] x) => (float[6] y) { y = Pad <mode = "edge"> (x, p, "", a) }',
+            "<int64[2] p = {1, 1}, int64[1] a = {0}>",
+            18,
+        ),
+        ("(float[4] x) => (float[2] y) { y = CenterCropPad <axes = [0]> (x, s) }", "<int64[1] s = {2}>", 18),
+        ("(int64[4] x) => (float[4,5] y) { y = OneHot(x, d, v) }", "<int64 d = {5}, float[2] v = {0, 1}>", 13),
+        ("(seq(int64[2]) x) => (seq(int64[2]) y) { y = SequenceInsert(x, t) }", "<int64[2] t = {1, 2}>", 13),
+        ("(float[2] x) => (int64[2] b) { b = EyeLike <dtype = 7> (c) }", "<int64[2,2] c = {1, 2, 3, 4}>", 13),
+    ],
+)
+def test_operators_that_take_int64_only_whatever_their_schema_says(body: str, constants: str, opset: int) -> None:
+    assert narrowed(text(body, constants, opset)).journal == []
+
+
 def test_a_constant_that_tensorrt_would_clamp_is_an_error_without_a_fix() -> None:
     outcome = narrowed(text("(int64[3] x) => (bool[3] y) { y = Less(x, c) }", "<int64 c = {-9000000000}>"))
     assert outcome.journal == []

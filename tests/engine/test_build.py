@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import onnx
 import pytest
 
@@ -189,3 +190,14 @@ def test_crash_and_timeout_are_outcomes(
     path.touch()
     result = build(path)
     assert (result.outcome, result.signal, result.errors[0].message) == (outcome, signal, words)
+
+
+def test_recorded_inputs_make_the_profile(tmp_path: Path) -> None:
+    path = tmp_path / "m.onnx"
+    text = """<ir_version: 8, opset_import: ["" : 13]>
+    g (float[2,3,4] x, int64[2] shape) => (float[A,B] y) { y = Reshape(x, shape) }"""
+    onnx.save(onnx.parser.parse_model(text), path)
+    sample = {"x": np.zeros((2, 3, 4), np.float32), "shape": np.array([6, 4], np.int64)}
+    result = build(path, "tensorrt_rtx", "8.9", sample=sample)
+    assert result.built
+    assert [(item.name, item.best, item.values) for item in result.profile] == [("shape", (6, 4), True)]

@@ -38,7 +38,7 @@ def test_network_flags(flags: dict[str, int], strong: bool, expected: int) -> No
 def test_library_without_named_targets() -> None:
     cleared: list[str] = []
     config = SimpleNamespace(clear_flag=cleared.append)
-    job = _Job(module(X=0), SimpleNamespace(create_builder_config=lambda: config), None, {}, None, False)
+    job = _Job(module(X=0), SimpleNamespace(create_builder_config=lambda: config), None, {}, {}, None, False)
     assert _config(job, "") is config
     assert cleared == ["tf32"]
     with pytest.raises(OnnxfixError, match="m cannot build for a named compute capability"):

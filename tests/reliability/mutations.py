@@ -15,7 +15,22 @@ from fixtures import darknet, small
 
 INTEGERS = (0, 1, -1, 2, 3, 7, 13, 20, 21, 99, 999, 2**31 - 1, -(2**31), 2**63 - 1, -(2**63))
 FLOATS = (0.0, -1.0, 1e-45, 3.4e38, float("inf"), float("-inf"), float("nan"))
-TEXTS = ("", "x", "y", "Upsample", "If", "Loop", "Constant", "Reshape", "Resize", "value", "scales", "ai.onnx", "\n", "é" * 50)
+TEXTS = (
+    "",
+    "x",
+    "y",
+    "Upsample",
+    "If",
+    "Loop",
+    "Constant",
+    "Reshape",
+    "Resize",
+    "value",
+    "scales",
+    "ai.onnx",
+    "\n",
+    "é" * 50,
+)
 SEED_MODELS = ("bvlc_alexnet", "squeezenet", "shufflenet")
 
 
@@ -24,7 +39,10 @@ def seeds() -> list[bytes]:
     models = [small.build(name) for name in small.TEXTS]
     models.append(darknet.build("yolov3-tiny", size=32, width=0.05, classes=1, dynamic_batch=True))
     data = Path(onnx.__file__).parent / "backend" / "test" / "data"
-    paths = [*sorted((data / "simple").glob("*/model.onnx"))[::2], *(data / "light" / f"light_{n}.onnx" for n in SEED_MODELS)]
+    paths = [
+        *sorted((data / "simple").glob("*/model.onnx"))[::2],
+        *(data / "light" / f"light_{n}.onnx" for n in SEED_MODELS),
+    ]
     return [*(model.SerializeToString() for model in models), *(path.read_bytes() for path in paths)]
 
 

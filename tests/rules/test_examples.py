@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from onnxfix.fixpoint.catalogue import load_rules
-from onnxfix.verify.examples import problems
 from onnxfix.rewrite.rule import Example, Rule
+from onnxfix.verify.examples import problems
 
 RULES = load_rules()
 CASES = [

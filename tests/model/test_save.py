@@ -1,0 +1,165 @@
+"""A saved model is complete, or not there; its weights are where it says."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, numpy_helper
+
+from onnxfix.errors import ModelFileError
+from onnxfix.model import draft, load, save
+
+TEXT = """
+<ir_version: 8, opset_import: ["" : 17]>
+g (float[3000] x) => (float[3000] y)
+<float[1] w = {0.0}, float[2] v = {1.0, 2.0}> { y = Add(x, w) }
+"""
+W = np.arange(3000, dtype=np.float32)
+
+
+def proto() -> onnx.ModelProto:
+    model = onnx.parser.parse_model(TEXT)
+    model.graph.initializer[0].CopyFrom(numpy_helper.from_array(W, "w"))
+    return model
+
+
+@pytest.fixture
+def outside(tmp_path: Path) -> Path:
+    """A model whose weights lie in in/w.bin, behind 4096 bytes of something else."""
+    (tmp_path / "in").mkdir()
+    (tmp_path / "out").mkdir()
+    path = tmp_path / "in" / "m.onnx"
+    onnx.save(proto(), path, save_as_external_data=True, location="w.bin", size_threshold=100)
+    return path
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(entry.name for entry in folder.iterdir())
+
+
+def test_a_file_comes_back_as_it_was(tmp_path: Path) -> None:
+    onnx.save(proto(), tmp_path / "a.onnx")
+    save(load(tmp_path / "a.onnx"), tmp_path / "b.onnx")
+    assert onnx.load(tmp_path / "b.onnx") == proto()
+    assert names(tmp_path) == ["a.onnx", "b.onnx"]
+
+
+def test_a_message_is_saved_too(tmp_path: Path) -> None:
+    save(load(proto()), tmp_path / "b.onnx")
+    assert onnx.load(tmp_path / "b.onnx") == proto()
+
+
+def test_in_the_same_folder_the_weights_stay(outside: Path) -> None:
+    save(load(outside), outside.with_name("b.onnx"))
+    assert names(outside.parent) == ["b.onnx", "m.onnx", "w.bin"]
+    assert onnx.load(outside.with_name("b.onnx")) == onnx.load(outside)
+
+
+def test_in_another_folder_the_weights_are_copied(outside: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    save(load(outside), out / "b.onnx")
+    assert names(out) == ["b.onnx", "b.onnx.data"]
+    (tensor, _) = onnx.load(out / "b.onnx").graph.initializer
+    np.testing.assert_array_equal(numpy_helper.to_array(tensor), W)
+    onnx.checker.check_model(out / "b.onnx", full_check=True)
+
+
+def test_a_weight_file_that_is_there_is_never_overwritten(outside: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    (out / "b.onnx.data").write_bytes(b"somebody's")
+    save(load(outside), out / "b.onnx")
+    save(load(outside), out / "b.onnx")
+    assert names(out) == ["b.onnx", "b.onnx.1.data", "b.onnx.2.data", "b.onnx.data"]
+    assert (out / "b.onnx.data").read_bytes() == b"somebody's"
+    assert load(out / "b.onnx").array(load(out / "b.onnx").proto.graph.initializer[0]).tolist() == W.tolist()
+
+
+def test_an_unpublished_draft_leaves_nothing(outside: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with draft(load(outside), out / "b.onnx") as file:
+        assert file.weights == out / "b.onnx.data"
+        onnx.checker.check_model(file.path, full_check=True)
+        assert not (out / "b.onnx").exists()
+    assert names(out) == []
+
+
+def test_an_exception_leaves_nothing(outside: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with pytest.raises(KeyError), draft(load(outside), out / "b.onnx"):
+        raise KeyError
+    (outside.parent / "w.bin").unlink()
+    with pytest.raises(ModelFileError, match="is missing"):
+        load(outside)
+    assert names(out) == []
+
+
+def test_a_name_that_becomes_a_folder_leaves_nothing(outside: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with draft(load(outside), out / "b.onnx") as file:
+        (out / "b.onnx").mkdir()
+        with pytest.raises(ModelFileError, match=r"b\.onnx: cannot be written"):
+            file.publish()
+    assert names(out) == ["b.onnx"]
+
+
+def test_embedded_weights(outside: Path, tmp_path: Path) -> None:
+    save(load(outside), tmp_path / "out" / "b.onnx", embed=True)
+    assert names(tmp_path / "out") == ["b.onnx"]
+    assert onnx.load(tmp_path / "out" / "b.onnx") == proto()
+
+
+def test_sizes_that_protobuf_cannot_hold(tmp_path: Path) -> None:
+    tensor = TensorProto(name="w", data_type=TensorProto.FLOAT, dims=[1], data_location=TensorProto.EXTERNAL)
+    model = load(proto())
+    tensor.CopyFrom(model.proto.graph.initializer[0])
+    for entry in tensor.external_data:
+        entry.value = str(2**31) if entry.key == "length" else entry.value
+    model.proto.graph.initializer[0].CopyFrom(tensor)
+    with pytest.raises(ModelFileError, match="2 GiB limit of protobuf"):
+        save(model, tmp_path / "b.onnx")
+    assert names(tmp_path) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX permissions")
+@pytest.mark.parametrize("mode", [0o600, 0o664, 0o444])
+def test_a_replaced_file_keeps_its_permissions(tmp_path: Path, mode: int) -> None:
+    path = tmp_path / "m.onnx"
+    path.write_bytes(b"old")
+    path.chmod(mode)
+    save(load(proto()), path)
+    assert stat.S_IMODE(path.stat().st_mode) == mode
+    assert onnx.load(path) == proto()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX permissions")
+def test_a_new_file_has_the_permissions_of_new_files(tmp_path: Path) -> None:
+    (tmp_path / "plain").touch()
+    save(load(proto()), tmp_path / "m.onnx")
+    assert (tmp_path / "m.onnx").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+def test_files_of_killed_runs_go_after_a_day(tmp_path: Path) -> None:
+    left, fresh, other = (tmp_path / name for name in (".m.onnx.1.onnxfix-tmp", ".m.onnx.2.onnxfix-tmp", ".m.onnx.txt"))
+    for path in (left, fresh, other):
+        path.touch()
+    for path in (left, other):
+        os.utime(path, (0, 0))
+    save(load(proto()), tmp_path / "m.onnx")
+    assert names(tmp_path) == [".m.onnx.2.onnxfix-tmp", ".m.onnx.txt", "m.onnx"]
+
+
+@pytest.mark.parametrize("name", ["é" * 120 + ".onnx", "m" * 250])
+def test_long_names(tmp_path: Path, name: str) -> None:
+    save(load(proto()), tmp_path / name)
+    assert names(tmp_path) == [name]
+
+
+def test_a_folder_that_is_missing(tmp_path: Path) -> None:
+    with pytest.raises(ModelFileError, match="cannot be written: No such file or directory"):
+        save(load(proto()), tmp_path / "absent" / "m.onnx")
