@@ -61,7 +61,8 @@ class Proof:
         """
         if verdict.outcome != "failed" or verdict.checks[-1].kind == "engine":
             return ""
-        codes = list(dict.fromkeys(entry.code for entry in reversed(outcome.journal)))
+        steps = {rule.code for rule in self.rules if rule.step}  # these belong to the conversion that took them
+        codes = list(dict.fromkeys(entry.code for entry in reversed(outcome.journal) if entry.code not in steps))
         for code in codes if len(codes) > 1 else ():
             self.progress(f"trying without {code}")
             innocent, others = self.without(code)

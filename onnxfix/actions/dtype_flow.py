@@ -106,4 +106,5 @@ def _made(scope: Scope, kinds: Mapping[str, int], node: onnx.NodeProto, slots: S
     tensor = scope.constant(node.output[position]) if node.op_type == "Constant" else None
     if tensor is not None:
         return tensor.data_type
-    return int(attribute(node, "to", 0)) if node.op_type == "Cast" else 0
+    to = attribute(node, "to", 0) if node.op_type == "Cast" else 0
+    return to if isinstance(to, int) else 0  # before opset 6 a text names the type

@@ -11,7 +11,7 @@ from pathlib import Path
 from onnxfix.actions import PARAMETERS
 from onnxfix.errors import RuleError
 from onnxfix.rewrite.rule import Rule
-from onnxfix.rewrite.rulefile import parse_rule
+from onnxfix.rewrite.rulefile import MAX_FILE, parse_rule
 
 MAX_RULES = 2000
 
@@ -53,7 +53,8 @@ def _read_tree(folder: Traversable, family: str) -> Iterator[Rule]:
 
 def _read(entry: Traversable, source: str, family: str) -> Rule:
     try:
-        text = entry.read_text(encoding="utf-8")
+        with entry.open("rb") as file:
+            text = file.read(MAX_FILE + 1).decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise RuleError(f"cannot be read: {error}", where=source) from None
     return parse_rule(text, source, family, PARAMETERS)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from onnxfix.actions import ACTIONS, Context
+from onnxfix.actions.definitions import made_twice
 from onnxfix.model.edit import Proposal
 from onnxfix.model.scope import Scope
 from onnxfix.records import Applicability, Diagnostic, Level
@@ -15,6 +16,9 @@ from onnxfix.rewrite.replace import replacement
 from onnxfix.rewrite.rule import Match, Rewrite, Rule
 
 Index = dict[tuple[str, str], list[tuple[Rule, Rewrite]]]
+
+FIRST = "unique_values"
+"""The action that gives values made twice names of their own."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +58,13 @@ class Finding:
 
 
 def diagnose(context: Context, rules: Sequence[Rule]) -> list[Finding]:
-    """The findings of all rules that apply to the context's target, in the order of the rules."""
+    """The findings of all rules that apply to the context's target, in the order of the rules.
+
+    While a value is made twice, who makes what is not clear, and only the rule that repairs that is asked.
+    """
     wanted = [rule for rule in rules if rule.step is None and _for_target(rule, context)]
+    if any(made_twice(scope) for scope in context.scopes):
+        wanted = [rule for rule in wanted if rule.action == FIRST]
     rank = {rule.code: number for number, rule in enumerate(wanted)}
     findings = list(_rewrites(context, _index(wanted)))
     for rule in wanted:

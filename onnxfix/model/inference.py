@@ -36,7 +36,8 @@ def typed_scopes(model: Model, *, timeout: float = 120.0) -> tuple[list[Scope], 
     types: Types = {}
     for identity, data in typed:
         graph = onnx.GraphProto.FromString(data)
-        types[identity] = {v.name: v for values in (graph.value_info, graph.output, graph.input) for v in values}
+        declared = (v for values in (graph.value_info, graph.output, graph.input) for v in values)
+        types[identity] = {v.name: v for v in declared if v.HasField("type")}
     return scopes_of(model, types), complaint
 
 

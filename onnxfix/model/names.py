@@ -12,6 +12,7 @@ class Names:
 
     def __init__(self, scopes: Iterable[Scope]) -> None:
         self._taken: set[str] = set()
+        self._counts: dict[str, int] = {}
         for scope in scopes:
             self._taken.update(scope.inputs, scope.initializers, scope.outputs)
             for node in scope.nodes:
@@ -20,9 +21,10 @@ class Names:
 
     def fresh(self, wish: str) -> str:
         """`wish`, or `wish_1`, `wish_2` …: a name that nothing has, and that nothing gets again."""
-        name, count = wish, 0
+        name, count = wish, self._counts.get(wish, 0)
         while name in self._taken or not name:
             count += 1
             name = f"{wish or 'value'}_{count}"
+        self._counts[wish] = count
         self._taken.add(name)
         return name

@@ -30,10 +30,17 @@ def parse_nodes(text: str) -> tuple[PatternNode, ...]:
             f'<domain: "onnxfix.pattern", opset_import: ["" : 1]> body () => () {{\n{text}\n}}'
         )
     except onnx.parser.ParseError as error:
-        raise PatternError(" ".join(str(error).split())) from None
+        raise PatternError(parse_error(error, first_line=2)) from None
     if len(function.node) > MAX_NODES:
         raise PatternError(f"more than {MAX_NODES} nodes")
     return tuple(_pattern_node(node) for node in function.node)
+
+
+def parse_error(error: onnx.parser.ParseError, *, first_line: int = 1) -> str:
+    """What onnx's parser says, on one line, with line numbers that start at the text's `first_line`."""
+    said = error.args[0]
+    text = " ".join((said.decode(errors="replace") if isinstance(said, bytes) else str(said)).split())
+    return re.sub(r"line: (\d+)", lambda found: f"line: {int(found[1]) - first_line + 1}", text)
 
 
 def check_text(text: str) -> None:

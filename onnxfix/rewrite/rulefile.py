@@ -13,7 +13,7 @@ from onnxfix.errors import RuleError
 from onnxfix.records import Applicability, Level
 from onnxfix.rewrite.expression import Expression, ExpressionError, parse_expression
 from onnxfix.rewrite.functions import functions_for
-from onnxfix.rewrite.pattern import PatternError, check_text, parse_nodes
+from onnxfix.rewrite.pattern import PatternError, check_text, parse_error, parse_nodes
 from onnxfix.rewrite.reader import Reader
 from onnxfix.rewrite.rule import ANY_OPSET, Example, Parameter, PatternNode, Rewrite, Rule, TargetRange
 from onnxfix.rewrite.soundness import mistakes
@@ -34,8 +34,8 @@ def parse_rule(text: str, source: str, family: str, actions: Mapping[str, Mappin
 
     Raises RuleError; `where` is the source and the key.
     """
-    if len(text) > MAX_FILE:
-        raise RuleError(f"larger than {MAX_FILE} characters", where=source)
+    if len(text.encode()) > MAX_FILE:
+        raise RuleError(f"larger than {MAX_FILE} bytes", where=source)
     try:
         table = tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # ValueError: also a number of more than 4,300 digits
@@ -224,4 +224,4 @@ def example_model(text: str) -> onnx.ModelProto:
     try:
         return onnx.parser.parse_model(text)
     except onnx.parser.ParseError as error:
-        raise PatternError(" ".join(str(error).split())) from None
+        raise PatternError(parse_error(error)) from None

@@ -6,6 +6,7 @@ them as inputs, memory-mapped. A value is dropped after its last use.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -107,7 +108,10 @@ class Pieces:
 
 def _cut(proto: onnx.ModelProto, weights: set[str]) -> list[Piece]:
     opset = _opset(proto)
-    nodes = [node for node in proto.graph.node if not weights.intersection(node.output)]
+    nodes = list(proto.graph.node)
+    made = Counter(name for node in nodes for name in node.output if name)
+    if twice := next((name for name, count in made.items() if count > 1 or name in weights), ""):
+        raise CannotLoad(f"the value {twice!r} is made more than once")
     order, cyclic = sorted_nodes(nodes)
     if cyclic:
         raise CannotLoad("its nodes form a cycle")

@@ -104,7 +104,7 @@ def test_a_reference_to_an_attribute_of_the_function_has_no_value() -> None:
 def test_captured_and_computed_attributes() -> None:
     rule = rule_of(
         "y = Transpose<perm: ints = @perm>(x)",
-        "y = Own<order: ints = @perm, turned: ints = @back, no: int = @none, half: float = @half, word: string = @w>(x)",
+        "y = O<order: ints = @perm, turned: ints = @back, no: int = @none, half: float = @half, word: string = @w>(x)",
         let={"back": "reversed(perm)", "none": "None", "half": "len(perm) / 2", "w": '"ab"[1] + dtype(x)'},
     )
     text = """<ir_version: 8, opset_import: ["" : 17]>
