@@ -21,6 +21,7 @@ from onnxfix.records import Check, Diagnostic, Verdict, Withheld
 from onnxfix.rewrite.rule import Rule
 from onnxfix.verify.engine import verify_engine
 from onnxfix.verify.numeric import verify_numeric
+from onnxfix.verify.values import recorded_inputs
 
 Verification = Literal["none", "numeric", "engine"]
 
@@ -48,10 +49,18 @@ class Proof:
             checks.append(_structural(outcome))
             if self.verify != "none" and checks[0].outcome == "passed":
                 self.progress("comparing the outputs with the original's")
-                checks.append(verify_numeric(self.original, path, inputs=self.inputs))
+                checks.append(
+                    verify_numeric(
+                        self.original,
+                        path,
+                        inputs=self.inputs,
+                        interface_changes=self.options.interface_changes,
+                    )
+                )
         if self.verify == "engine" and not any(check.outcome == "failed" for check in checks):
             self.progress("building the engine")
-            checks.append(verify_engine(path, self.options.target, inputs=self.inputs))
+            sample = recorded_inputs(self.inputs, self.original) if self.inputs else None
+            checks.append(verify_engine(path, self.options.target, sample=sample))
         return Verdict(tuple(checks))
 
     def guilty_rule(self, outcome: Outcome, verdict: Verdict, goal: Path | None) -> str:

@@ -135,8 +135,9 @@ class RepairReport:
 
     @property
     def exit_code(self) -> int:
-        """0 when all defects are fixed and verified, 1 when some remain or a check did not pass."""
-        defects = any(d.level != "note" for d in self.remaining)
+        """0 when all defects are fixed and verified, 1 when some remain (withheld or not) or a check did not pass."""
+        held = (item.diagnostic for item in self.withheld)
+        defects = any(d.level != "note" for d in (*self.remaining, *held))
         unproven = bool(self.verdict.checks) and self.verdict.outcome != "passed"
         return int(defects or unproven or (bool(self.fixes) and not self.output and bool(self.unwritten)))
 

@@ -20,6 +20,7 @@ from onnxfix.actions.node_names import unique_node_names
 from onnxfix.actions.own_outputs import own_outputs
 from onnxfix.actions.parameters import parameters_of
 from onnxfix.actions.prune import close_initializers, prune_initializers, prune_inputs, prune_nodes
+from onnxfix.actions.retype_interface import retype_interface
 from onnxfix.actions.shorten_names import shorten_names
 from onnxfix.actions.sort_nodes import find_cycles, sort_nodes
 from onnxfix.actions.store_constants import store_constants
@@ -50,6 +51,7 @@ ACTIONS: Mapping[str, Action] = {
     "prune_initializers": prune_initializers,
     "prune_inputs": prune_inputs,
     "prune_nodes": prune_nodes,
+    "retype_interface": retype_interface,
     "shorten_names": shorten_names,
     "sort_nodes": sort_nodes,
     "store_constants": store_constants,

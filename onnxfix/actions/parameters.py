@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, get_args, get_origin
 
 from onnxfix.rewrite.rule import Parameter
@@ -16,7 +16,9 @@ def parameters_of(action: Callable[..., Any]) -> dict[str, Parameter]:
 
 
 def _kind(annotation: Any) -> type:
-    """`int | None` is read as int, `Sequence[str]` as list."""
+    """`int | None` is read as int, `Sequence[str]` as list, `Mapping[str, str]` as dict."""
+    if get_origin(annotation) is Mapping:
+        return dict
     options = [option for option in get_args(annotation) if option is not type(None)]
     if get_origin(annotation) is not None and options == [str]:
         return list

@@ -42,6 +42,8 @@ def _withheld(finding: Finding, options: Options) -> str:
         return ""
     if finding.applicability == "display":
         return "shown only; it changes what the model computes"
+    if finding.proposal.interface and not options.interface_changes:
+        return "changes the interface: pass --allow-interface-changes to apply it"
     if finding.applicability == "unsafe" and not options.unsafe_fixes:
         return "unsafe: pass --unsafe-fixes to apply it"
     if finding.level == "note" and not options.asked_for(finding.rule):

@@ -21,7 +21,7 @@ from onnxfix.records import AppliedFix
 from onnxfix.rewrite.rule import Rule
 
 MAX_ROUNDS = 40
-MAX_GROWTH = 10, 10_000
+MAX_GROWTH = 10, 1_000
 """A model may grow to so many times its nodes, plus so many."""
 
 

@@ -23,10 +23,10 @@ Body = onnx.GraphProto | onnx.FunctionProto
 class Edit:
     """One change of one scope; node indexes are those of the Scope it was proposed for.
 
-    `insert` goes where the last removed node was (at the front when none is).  `outputs` are added, or replace the
-    output of their name.  `rename` sends every reader of a value to another one.  `opsets` and `ir_version` belong
-    to the model, or to the function when the scope is one.  `model` replaces the whole skeleton; such an Edit has
-    nothing else and stands alone.
+    `insert` goes where the last removed node was (at the front when none is).  `inputs` and `outputs` replace the
+    input or output of their name, or are added.  `rename` sends every reader of a value to another one.  `opsets`
+    and `ir_version` belong to the model, or to the function when the scope is one.  `model` replaces the whole
+    skeleton; such an Edit has nothing else and stands alone.
     """
 
     scope: ScopeId
@@ -35,6 +35,7 @@ class Edit:
     initializers: tuple[onnx.TensorProto, ...] = ()
     drop_initializers: tuple[str, ...] = ()
     drop_inputs: tuple[str, ...] = ()
+    inputs: tuple[onnx.ValueInfoProto, ...] = ()
     outputs: tuple[onnx.ValueInfoProto, ...] = ()
     drop_outputs: tuple[str, ...] = ()
     rename: Mapping[str, str] = field(default_factory=dict)
@@ -48,7 +49,8 @@ class Proposal:
     """A finding and what would cure it; `edits` empty means that nothing is known to cure it.
 
     All edits are applied or none.  An `exclusive` proposal (one that touches the whole model) is applied alone in
-    its round.  `applicability` and `level`, when given, replace those of the rule.  `journal` holds entries of its
+    its round.  One that changes the types of graph inputs or outputs (`interface`) needs the user's word.
+    `applicability` and `level`, when given, replace those of the rule.  `journal` holds entries of its
     own for what the edits do (round 0); they follow the entry that the proposal itself gets.
     """
 
@@ -58,6 +60,7 @@ class Proposal:
     value: str = ""
     edits: tuple[Edit, ...] = ()
     exclusive: bool = False
+    interface: bool = False
     applicability: Applicability | None = None
     level: Level | None = None
     journal: tuple[AppliedFix, ...] = ()
@@ -76,7 +79,7 @@ class Proposal:
                 *edit.drop_inputs,
                 *edit.drop_outputs,
                 *edit.rename,
-                *(output.name for output in edit.outputs),
+                *(value.name for value in (*edit.inputs, *edit.outputs)),
                 *(tensor.name for tensor in edit.initializers),
             )
             keys.update((edit.scope, index) for index in edit.remove)
@@ -161,12 +164,8 @@ def _edit_interface(graph: onnx.GraphProto, edits: Sequence[Edit]) -> None:
     _drop(graph.initializer, {name for edit in edits for name in edit.drop_initializers})
     _drop(graph.input, {name for edit in edits for name in edit.drop_inputs})
     _drop(graph.output, {name for edit in edits for name in edit.drop_outputs})
-    places = {value.name: index for index, value in enumerate(graph.output)}
-    for output in (output for edit in edits for output in edit.outputs):
-        if output.name in places:
-            graph.output[places[output.name]].CopyFrom(output)
-        else:
-            graph.output.append(output)
+    _put(graph.input, [value for edit in edits for value in edit.inputs])
+    _put(graph.output, [value for edit in edits for value in edit.outputs])
 
 
 def _drop(values: Any, gone: set[str]) -> None:
@@ -174,6 +173,16 @@ def _drop(values: Any, gone: set[str]) -> None:
         kept = [value for value in values if value.name not in gone]
         del values[:]
         values.extend(kept)
+
+
+def _put(values: Any, new: Sequence[onnx.ValueInfoProto]) -> None:
+    """Replace the value of the same name, or add it."""
+    places = {value.name: index for index, value in enumerate(values)} if new else {}
+    for value in new:
+        if value.name in places:
+            values[places[value.name]].CopyFrom(value)
+        else:
+            values.append(value)
 
 
 def rename_uses(node: onnx.NodeProto, rename: Mapping[str, str]) -> None:

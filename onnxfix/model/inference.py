@@ -8,6 +8,7 @@ by one, so that the types around a defect are known all the same.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from math import isfinite
 
 import onnx
 from onnx import checker, defs, shape_inference
@@ -18,6 +19,7 @@ from onnxfix.model.model import Model
 from onnxfix.model.scope import Scope, Types, scopes_of, subgraphs
 
 _INT32_MAX = 2**31 - 1
+_MEMORY = 1 << 32
 Typed = list[tuple[tuple[int | str, ...], bytes]]
 
 
@@ -44,18 +46,27 @@ def typed_scopes(model: Model, *, timeout: float = 120.0) -> tuple[list[Scope], 
 def inspect(data: bytes) -> tuple[str, Typed]:
     """(what the ONNX checker says with full_check, the inferred value types of each scope); runs in the sandbox."""
     model = onnx.ModelProto.FromString(data)
-    complaint = ""
+    with sandbox.limited_memory(_MEMORY):
+        complaint = _complaint(model)
+        return complaint, list(_typed(_inferred(model).graph, ()))
+
+
+def _complaint(model: onnx.ModelProto) -> str:
     try:
         checker.check_model(model, full_check=True)
     except Exception as error:
-        complaint = str(error)
+        return str(error) or type(error).__name__
+    return ""
+
+
+def _inferred(model: onnx.ModelProto) -> onnx.ModelProto:
     try:
         inferred = shape_inference.infer_shapes(model, data_prop=True)
     except Exception:
         inferred = _infer_node_by_node(model)
     if any(entry.version < 7 for entry in model.opset_import if not entry.domain):
         inferred = _infer_node_by_node(inferred)  # the first versions of many operators tell no types
-    return complaint, list(_typed(inferred.graph, ()))
+    return inferred
 
 
 def _typed(graph: onnx.GraphProto, identity: tuple[int | str, ...]) -> Iterable[tuple[tuple[int | str, ...], bytes]]:
@@ -79,7 +90,7 @@ def _infer_node_by_node(model: onnx.ModelProto) -> onnx.ModelProto:
             if name not in declared:
                 known[name] = kind
                 graph.value_info.append(onnx.ValueInfoProto(name=name, type=kind))
-        if node.op_type == "Constant" and node.attribute and node.attribute[0].name == "value":
+        if node.op_type == "Constant" and node.output and node.attribute and node.attribute[0].name == "value":
             tensors[node.output[0]] = node.attribute[0].t
     return model
 
@@ -143,12 +154,14 @@ def _usable_schema(node: onnx.NodeProto, version: int) -> defs.OpSchema | None:
 
 def _scaled(node: onnx.NodeProto, known: dict[str, onnx.TypeProto]) -> dict[str, onnx.TypeProto]:
     """The output of an Upsample whose scales are attributes, whatever version its model claims (Upsample-1, -7)."""
-    if node.op_type != "Upsample" or node.input[0] not in known:
+    if node.op_type != "Upsample" or not node.input or node.input[0] not in known or not node.output:
         return {}
     attributes = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
     scales = attributes.get("scales") or [1.0, 1.0, attributes.get("height_scale"), attributes.get("width_scale")]
     source = known[node.input[0]].tensor_type
-    if None in scales or len(source.shape.dim) != len(scales):
+    if not isinstance(scales, list) or len(source.shape.dim) != len(scales):
+        return {}
+    if not all(isinstance(scale, float) and isfinite(scale) for scale in scales):
         return {}
     sizes = [
         int(dim.dim_value * scale) if dim.HasField("dim_value") else (dim.dim_param or None) if scale == 1.0 else None

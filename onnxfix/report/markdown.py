@@ -28,13 +28,17 @@ def catalogue(rules: Sequence[Rule]) -> str:
 def _families(rules: Sequence[Rule]) -> Iterator[str]:
     for family in sorted({rule.family for rule in rules}):
         members = [rule for rule in rules if rule.family == family]
-        rows = [f"| [{r.code}](#{_anchor(r)}) | {r.name} | {r.level} | {r.applicability} | {r.summary} |" for r in members]
-        yield "\n".join([f"## {family}\n", "| code | name | level | fix | |", "|---|---|---|---|---|", *rows])
+        yield "\n".join([f"## {family}\n", "| code | name | level | fix | |", "|---|---|---|---|---|", *map(_row, members)])
         yield from map(_page, members)
 
 
+def _row(rule: Rule) -> str:
+    return f"| [{rule.code}](#{_anchor(rule)}) | {rule.name} | {rule.level} | {rule.applicability} | {rule.summary} |"
+
+
 def _page(rule: Rule) -> str:
-    parts = [f"### {rule.code} {rule.name}", rule.why.strip(), f"*Why the fix is {rule.applicability}:* {rule.safety.strip()}"]
+    parts = [f"### {rule.code} {rule.name}", rule.why.strip()]
+    parts.append(f"*Why the fix is {rule.applicability}:* {rule.safety.strip()}")
     parts.append(f"*Applies to:* {applies(rule)}.")
     if rule.action:
         parts.append(f"*Action:* `{rule.action}`")

@@ -115,7 +115,8 @@ class Example:
 
 @dataclass(frozen=True)
 class Parameter:
-    """What a rule file may give an action: `kind` is int, bool, str, or list for a list of texts."""
+    """What a rule file may give an action: `kind` is int, bool, str, list for a list of texts, or dict for
+    a table of texts."""
 
     kind: type
     required: bool
@@ -124,6 +125,8 @@ class Parameter:
         """Whether a value of a rule file is of the kind; true and false are no numbers."""
         if isinstance(value, list):
             return self.kind is list and all(isinstance(item, str) for item in value)
+        if isinstance(value, dict):
+            return self.kind is dict and all(isinstance(item, str) for item in value.values())
         return type(value) is self.kind
 
 

@@ -21,11 +21,12 @@ from onnxfix.rewrite.soundness import mistakes
 MAX_FILE = 200_000
 MAX_OPSET = 1000
 
-_RULE_KEYS = {
+RULE_KEYS = {
     *("code", "name", "level", "applicability", "summary", "why", "safety"),
     *("opset", "target", "step", "rewrite", "action", "examples"),
 }
-_REWRITE_KEYS = {"match", "with", "where", "let", "optional", "variadic", "variadic_outputs", "ignore", "each"}
+REWRITE_KEYS = {"match", "with", "where", "let", "optional", "variadic", "variadic_outputs", "ignore", "each"}
+EXAMPLE_KEYS = {"before", "after", "note", "opset", "reports", "baseline"}
 _FUNCTIONS = functions_for(None)
 
 
@@ -38,10 +39,12 @@ def parse_rule(text: str, source: str, family: str, actions: Mapping[str, Mappin
         raise RuleError(f"larger than {MAX_FILE} bytes", where=source)
     try:
         table = tomllib.loads(text)
-    except (ValueError, RecursionError) as error:  # ValueError: also a number of more than 4,300 digits
+    except RecursionError:
+        raise RuleError("not TOML: brackets nested too deeply", where=source) from None
+    except ValueError as error:  # TOMLDecodeError, or a number of more than 4,300 digits
         raise RuleError(f"not TOML: {error}", where=source) from None
     reader = Reader(source, table)
-    reader.known(_RULE_KEYS)
+    reader.known(RULE_KEYS)
     action, parameters = _action(reader, actions)
     rewrites = tuple(rewrite for item in reader.tables("rewrite") for rewrite in _rewrites(item))
     if bool(rewrites) == bool(action):
@@ -136,11 +139,11 @@ def _action(reader: Reader, actions: Mapping[str, Mapping[str, Parameter]]) -> t
     return name, {key: item for key, item in value.items() if key != "name"}
 
 
-_KINDS = {int: "a number", bool: "true or false", str: "a text", list: "a list of texts"}
+_KINDS = {int: "a number", bool: "true or false", str: "a text", list: "a list of texts", dict: "a table of texts"}
 
 
 def _example(reader: Reader) -> Example:
-    reader.known({"before", "after", "note", "opset", "reports", "baseline"})
+    reader.known(EXAMPLE_KEYS)
     opset = reader.table.get("opset")
     if opset is not None and type(opset) is not int:
         raise reader.error("opset", "must be a number")
@@ -171,7 +174,7 @@ def _rewrites(reader: Reader) -> Iterator[Rewrite]:
 
 
 def _rewrite(reader: Reader) -> Rewrite:
-    reader.known(_REWRITE_KEYS)
+    reader.known(REWRITE_KEYS)
     pattern, replacement = _nodes(reader, "match"), _nodes(reader, "with")
     lets = _lets(reader)
     made = {name for node in replacement for name in node.outputs}

@@ -7,6 +7,7 @@ Here that becomes an exception of the caller: SandboxCrash or SandboxTimeout.
 from __future__ import annotations
 
 from onnxfix.sandbox.errors import SandboxCrash, SandboxError, SandboxFailure, SandboxTimeout
+from onnxfix.sandbox.memory import limited_memory
 from onnxfix.sandbox.process import Sandbox, default
 
-__all__ = ["Sandbox", "SandboxCrash", "SandboxError", "SandboxFailure", "SandboxTimeout", "default"]
+__all__ = ["Sandbox", "SandboxCrash", "SandboxError", "SandboxFailure", "SandboxTimeout", "default", "limited_memory"]

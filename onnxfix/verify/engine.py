@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from onnxfix import engine
 from onnxfix.engine import EngineResult, Flavour
 from onnxfix.errors import OnnxfixError
-from onnxfix.model import load
 from onnxfix.records import Check
 from onnxfix.targets import Target, explain_message, target_of_version
-from onnxfix.verify.values import recorded_inputs
 
 
 def verify_engine(
-    candidate: Path, target: Target | None = None, *, inputs: Path | None = None, timeout: float = 300.0
+    candidate: Path, target: Target | None = None, *, sample: Mapping[str, Any] | None = None, timeout: float = 300.0
 ) -> Check:
     """Parses and builds `candidate` with the library that the target names, or the best one installed.
 
     Only the target's own release can pass or fail the check: when another one is installed, its answer is told and
-    the outcome is `not_verified`, as it is without any TensorRT. `inputs` is a .npz file of recorded inputs, for
-    whose sizes the engine is then built. `timeout` is in seconds.
+    the outcome is `not_verified`, as it is without any TensorRT. `sample` holds recorded inputs by name,
+    for whose sizes the engine is then built. `timeout` is in seconds.
     """
     flavours = {flavour.name: flavour for flavour in engine.installed()}
     if not flavours:
@@ -29,7 +29,6 @@ def verify_engine(
     wanted = None if target is None else "tensorrt_rtx" if target.track == "rtx" else "tensorrt"
     name = wanted if wanted in flavours else None
     capability = target.compute_capability if target is not None and name else None
-    sample = recorded_inputs(inputs, load(candidate)) if inputs else None
     try:
         result = engine.build(candidate, name, capability, timeout, sample=sample)
     except OnnxfixError as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -31,15 +31,24 @@ _RANDOM = {
 }
 
 
-def verify_numeric(original: Model, candidate: Path, *, inputs: Path | None = None, timeout: float = 600.0) -> Check:
+def verify_numeric(
+    original: Model,
+    candidate: Path,
+    *,
+    inputs: Path | None = None,
+    interface_changes: bool = False,
+    timeout: float = 600.0,
+) -> Check:
     """Runs both models in the sandbox on the same inputs and compares every output of the candidate.
 
     Inputs are seeded, at two sizes when the original has symbolic dimensions, or come from `inputs`, a .npz file
-    with one array for each input. `timeout` is in seconds. Random outputs and models that no runtime takes are
+    with one array for each input. With `interface_changes` inputs and outputs may have another element type; the
+    same values are then fed and compared. `timeout` is in seconds. Random outputs and models that no runtime takes are
     `not_verified`. Raises OnnxfixError when `inputs` does not fit the model.
     """
     repaired = load(candidate)
-    changed = _interface_changes(original.proto, repaired.proto)
+    retyped = _retyped(original.proto, repaired.proto) if interface_changes else {}
+    changed = _interface_changes(original.proto, repaired.proto, retyped)
     if changed:
         return Check("numeric", "failed", changed)
     names = [value.name for value in repaired.proto.graph.output]
@@ -51,7 +60,7 @@ def verify_numeric(original: Model, candidate: Path, *, inputs: Path | None = No
     with tempfile.TemporaryDirectory(prefix="onnxfix-") as folder:
         file = _file_of(original, Path(folder))
         # absolute paths: the child may have another working folder
-        job = Job(str(file.absolute()), str(candidate.absolute()), shared, draws=_draws(original))
+        job = Job(str(file.absolute()), str(candidate.absolute()), shared, draws=_draws(original), retyped=retyped)
         try:
             job = (
                 replace(job, recorded=str(inputs.absolute()))
@@ -162,7 +171,15 @@ def _with_seeded_inputs(job: Job, original: Model, repaired: Model) -> Job:
     return replace(job, specs=tuple(specs), fixed=fixed)
 
 
-def _interface_changes(original: onnx.ModelProto, repaired: onnx.ModelProto) -> str:
+def _retyped(original: onnx.ModelProto, repaired: onnx.ModelProto) -> dict[str, int]:
+    """Inputs and outputs whose element type the repair has changed, with the new one."""
+    values = (*original.graph.input, *original.graph.output)
+    before = {value.name: from_value_info(value).dtype for value in values}
+    after = {v.name: from_value_info(v).dtype for v in (*repaired.graph.input, *repaired.graph.output)}
+    return {name: dtype for name, dtype in after.items() if before.get(name) and dtype and dtype != before[name]}
+
+
+def _interface_changes(original: onnx.ModelProto, repaired: onnx.ModelProto, allowed: Mapping[str, int]) -> str:
     """What a caller would notice without running: an output gone, an input new or of another type."""
     outputs = {value.name for value in repaired.graph.output}
     for value in original.graph.output:
@@ -174,7 +191,7 @@ def _interface_changes(original: onnx.ModelProto, repaired: onnx.ModelProto) -> 
         dtype = from_value_info(value).dtype
         if value.name not in before and value.name not in stored:
             return f"input {value.name!r} is new"
-        if value.name in before and dtype != before[value.name]:
+        if value.name in before and dtype != before[value.name] and value.name not in allowed:
             return f"input {value.name!r} is {dtype_name(dtype)} and was {dtype_name(before[value.name])}"
     return ""
 

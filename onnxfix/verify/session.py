@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 
 from onnxfix.model import load
 from onnxfix.verify.compare import Array, Figures, compare
@@ -22,7 +23,8 @@ from onnxfix.verify.values import recorded_inputs, seeded
 class Job:
     """What to compare. `candidate` is "" to run the original alone; `recorded` is "" for seeded inputs.
 
-    `outputs` are values of both models; `draws` says that the original has random operators.
+    `outputs` are values of both models; `draws` says that the original has random operators. `retyped` are inputs
+    and outputs whose element type the repair may change, with the candidate's type: their values are cast.
     """
 
     original: str
@@ -32,6 +34,7 @@ class Job:
     fixed: dict[str, int] = field(default_factory=dict)
     recorded: str = ""
     draws: bool = False
+    retyped: dict[str, int] = field(default_factory=dict)
     ways: tuple[str, ...] = WAYS
 
 
@@ -73,7 +76,7 @@ def compare_files(job: Job) -> Comparison:
         return report
     try:
         oracle = Oracle(Path(job.candidate), job.outputs, job.ways)
-        runs = tuple(_run_candidate(oracle, entry, report.random) for entry in baseline)
+        runs = tuple(_run_candidate(oracle, job, entry, report.random) for entry in baseline)
     except CannotLoad as reason:
         return replace(report, no_candidate=str(reason), missing=reason.missing)
     except CannotRun as reason:
@@ -134,16 +137,24 @@ def _random_outputs(oracle: Oracle, baseline: Baseline) -> tuple[str, ...]:
     return tuple(name for name in first if name not in second or compare(name, first[name], second[name]).why)
 
 
-def _run_candidate(oracle: Oracle, entry: tuple[Run, Mapping[str, Array], Outputs], random: Sequence[str]) -> Run:
+def _run_candidate(
+    oracle: Oracle, job: Job, entry: tuple[Run, Mapping[str, Array], Outputs], random: Sequence[str]
+) -> Run:
     run, feeds, expected = entry
-    got = _flat(oracle.run(feeds))
+    got = _flat(oracle.run({name: _retyped(array, job.retyped.get(name)) for name, array in feeds.items()}))
     figures = []
     for name, array in expected.items():
-        if name in got:
+        if name in job.retyped and name in got:
+            figures.append(compare(name, array, got[name].astype(array.dtype), values=name not in random))
+        elif name in got:
             figures.append(compare(name, array, got[name], values=name not in random))
         else:
             figures.append(Figures(name, array.dtype.name, array.shape, why="it is gone"))
     return replace(run, figures=tuple(figures))
+
+
+def _retyped(array: Array, dtype: int | None) -> Array:
+    return array if dtype is None else array.astype(onnx.helper.tensor_dtype_to_np_dtype(dtype))
 
 
 def _flat(outputs: Mapping[str, Any]) -> Outputs:

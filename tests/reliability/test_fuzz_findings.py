@@ -33,11 +33,11 @@ MALFORMED = {
     "Cast to a text": 'Cast<to = "x">(x)',
     "Cast to nothing": "Cast(x)",
     "Upsample of infinite scales": "Upsample<scales = [1e38, 1e38]>(x)",
+    "Upsample of one scale": "Upsample<scales = 1.5>(x)",
     "Upsample of no input": "Upsample<scales = [1.0, 1.0]>()",
     "Constant of two values": "Constant<value_int = 1, value_float = 2.0>()",
     "Reshape of one input": "Reshape(x)",
     "Concat on an axis that is none": "Concat<axis = 9223372036854775807>(x, x)",
-    "Squeeze of axes that are none": "Squeeze<axes = [-9223372036854775807, 5]>(x)",
     "Scan of no body": "Scan<num_scan_inputs = -1>(x)",
 }
 

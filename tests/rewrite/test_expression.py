@@ -165,7 +165,6 @@ def test_a_comprehension_hides_a_name_only_inside() -> None:
 
 BOMBS = {
     "steps": "[1 for a in count(300) for b in count(300)]",
-    "steps of an expression": "all(a < 1 or a > 0 for a in count(15000))",
     "long list": "count(100001)",
     "longer list": "repeat([0], 100001)",
     "sum of lists": "[len(count(90000) + count(90000))]",
@@ -175,7 +174,6 @@ BOMBS = {
     "look-up": "[99999 in count(99999) for a in count(100)]",
     "large number": "18446744073709551615 + 1",
     "larger number": "prod(repeat([9000000000000000000], 90000))",
-    "digits": "int(repeat('9', 4000))",
     "hexadecimal": "int('f', 16)",
     "rounding": "round(5, 0 - 1000000000)",
     "formatting": "'%1000000000d' % 1",
@@ -196,7 +194,6 @@ BOMBS = {
     "a fraction": "tensor([0.5], 'int64')",
     "shape of nothing": "shape('nothing')",
     "dimension": "dim('x', 1)",
-    "far dimension": "dim('x', 9)",
     "constant": "value('x')",
     "type number": "type_number('nothing')",
 }
