@@ -60,6 +60,8 @@ Component = list[Tie]
 
 def components(scope: Scope, policy: Policy) -> list[Component]:
     """Everything that can change, in groups that are independent of each other, in the order of the nodes."""
+    if policy.source not in scope.dtypes:
+        return []
     ties = [tie for index in range(len(scope.nodes)) for tie in _ties(scope, policy, index)]
     kept = set(scope.outputs) | {name for name, uses in scope.users.items() if any(at < 0 for _, at in uses)}
     made = {name for index in range(len(scope.nodes)) for name in _made(scope, policy, index)} - kept

@@ -37,6 +37,8 @@ class Ranges:
         return self._known[name]
 
     def _result(self, node: onnx.NodeProto) -> Range | None:
+        if any(a.ref_attr_name for a in node.attribute):
+            return None
         rule = _RULES.get(node.op_type) if node.domain in STANDARD else None
         return rule(self, node) if rule else None
 
@@ -47,8 +49,9 @@ class Ranges:
 
 
 def attribute(node: onnx.NodeProto, name: str, default: Any) -> Any:
-    """The value of an attribute, or `default`."""
-    return next((onnx.helper.get_attribute_value(a) for a in node.attribute if a.name == name), default)
+    """The value of an attribute, or `default`, also where the caller of the function around the node gives it."""
+    given = (a for a in node.attribute if a.name == name and not a.ref_attr_name)
+    return next(map(onnx.helper.get_attribute_value, given), default)
 
 
 def _given(ranges: Ranges, node: onnx.NodeProto, positions: slice = slice(None)) -> list[Range | None]:

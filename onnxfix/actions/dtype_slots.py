@@ -53,8 +53,11 @@ class Signature:
 
 
 def signature(scope: Scope, node: onnx.NodeProto) -> Signature | None:
-    """The slots of a node, None for an operator that ONNX does not know at the scope's opset."""
-    if node.domain not in STANDARD:
+    """The slots of a node, None for an operator that ONNX does not know at the scope's opset.
+
+    None, too, for a node in a function whose caller gives an attribute, which may be a type.
+    """
+    if node.domain not in STANDARD or any(attribute.ref_attr_name for attribute in node.attribute):
         return None
     return _signature(node.op_type, scope.opset, len(node.input), len(node.output))
 

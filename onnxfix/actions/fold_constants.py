@@ -9,10 +9,10 @@ import onnx
 
 from onnxfix import sandbox
 from onnxfix.actions.context import Context
-from onnxfix.actions.shape_values import Known, shape_values
 from onnxfix.model.edit import Edit, Proposal
 from onnxfix.model.model import Array
 from onnxfix.model.scope import Scope, subgraphs
+from onnxfix.model.shape_values import Known, shape_values
 from onnxfix.model.types import ValueType
 
 KEPT = frozenset(

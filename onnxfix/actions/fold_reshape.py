@@ -8,9 +8,9 @@ import numpy as np
 import onnx
 
 from onnxfix.actions.context import Context
-from onnxfix.actions.shape_values import Sizes, shape_values
 from onnxfix.model.edit import Edit, Proposal
 from onnxfix.model.scope import Scope
+from onnxfix.model.shape_values import Sizes, shape_values
 from onnxfix.model.types import Dim
 
 
@@ -26,7 +26,9 @@ def fold_reshape(context: Context) -> Iterator[Proposal]:
         for index, node in enumerate(scope.nodes):
             is_reshape = node.op_type == "Reshape" and node.domain in ("", "ai.onnx") and len(node.input) == 2
             sizes = known.get(node.input[1]) if is_reshape else None
-            if sizes is None or sizes.known or sizes.rank != 1 or any(a.name == "allowzero" and a.i for a in node.attribute):
+            if sizes is None or sizes.known or sizes.rank != 1:
+                continue
+            if any(a.name == "allowzero" and a.i for a in node.attribute):
                 continue
             shape = constant_shape(sizes, scope.type_of(node.input[0]).dims)
             if shape is not None:

@@ -40,6 +40,8 @@ def narrow_floats(context: Context) -> Iterator[Proposal]:
     """
     level = _level(context.target)
     for scope in context.scopes:
+        if int(_T.DOUBLE) not in scope.dtypes:
+            continue
         exact, rounded = FloatPolicy(scope, exact=True), FloatPolicy(scope, exact=False)
         taken: set[int] = set()
         for policy in (exact, rounded):

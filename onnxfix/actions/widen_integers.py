@@ -25,10 +25,14 @@ def widen_integers(context: Context, constants: Sequence[str], values: Sequence[
 
     `constants` are the types that no constant may have, `values` those that no node may make.
     """
+    types = {name: int(_T.DataType.Value(name.upper())) for name in (*constants, *values)}
     for scope in context.scopes:
+        present = {name: number for name, number in types.items() if number in scope.dtypes}
+        if not present:
+            continue
         ranges = Ranges(scope)
-        for name in dict.fromkeys((*constants, *values)):
-            policy = WideningPolicy(scope, ranges, int(_T.DataType.Value(name.upper())))
+        for name, number in present.items():
+            policy = WideningPolicy(scope, ranges, number)
             for component in components(scope, policy):
                 bad = constants_of(component) if name in constants else []
                 bad += values_of(component) if name in values else []

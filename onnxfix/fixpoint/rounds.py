@@ -29,7 +29,8 @@ MAX_GROWTH = 10, 1_000
 class Outcome:
     """The repaired model, the journal, and what the last look at it found.
 
-    `complaint` is what the ONNX checker says of the result, "" when it is valid.
+    `complaint` is what the ONNX checker says of the result, "" when it is valid; `first_complaint` what it said of
+    the original.
     """
 
     model: Model
@@ -37,6 +38,7 @@ class Outcome:
     remaining: list[Finding] = field(default_factory=list)
     withheld: list[tuple[Finding, str]] = field(default_factory=list)
     complaint: str = ""
+    first_complaint: str = ""
 
 
 def look(model: Model, rules: Sequence[Rule], options: Options) -> tuple[Context, list[Finding]]:
@@ -68,15 +70,17 @@ def repair_model(model: Model, rules: Sequence[Rule], options: Options) -> Outco
     journal: list[AppliedFix] = []
     seen = {_fingerprint(model): 0}
     limit = 0
+    first_complaint = ""
     for number in range(1, MAX_ROUNDS + 1):
         context, findings = look(model, rules, options)
         nodes = sum(len(scope.nodes) for scope in context.scopes)
-        limit = limit or MAX_GROWTH[0] * nodes + MAX_GROWTH[1]
+        if number == 1:
+            limit, first_complaint = MAX_GROWTH[0] * nodes + MAX_GROWTH[1], context.complaint
         plan = make_plan(findings, options)
         if not plan.chosen:
             withheld = {id(finding) for finding, _ in plan.withheld}
             remaining = [finding for finding in findings if id(finding) not in withheld]
-            return Outcome(model, journal, remaining, list(plan.withheld), context.complaint)
+            return Outcome(model, journal, remaining, list(plan.withheld), context.complaint, first_complaint)
         if nodes > limit:
             raise _endless(model, journal, number - 2)
         model = apply_edits(model, [edit for finding in plan.chosen for edit in finding.proposal.edits])

@@ -100,6 +100,16 @@ class Scope:
             return {value.name: value for value in self.proto.value_info}
         return {v.name: v for values in (self.proto.value_info, self.proto.output, self.proto.input) for v in values}
 
+    @cached_property
+    def dtypes(self) -> frozenset[int]:
+        """Every element type that a value seen here is known to have: what is absent need not be looked for."""
+        found = {tensor.data_type for tensor in self.initializers.values()}
+        for values in (self.inferred, self._declared):
+            found.update(value.type.tensor_type.elem_type for value in values.values())
+        constants = (constant_tensor(node) for node in self.nodes if node.op_type == "Constant")
+        found.update(tensor.data_type for tensor in constants if tensor is not None)
+        return frozenset(found) | (self.parent.dtypes if self.parent else frozenset())
+
     def defines(self, name: str) -> bool:
         """Whether the value is made in this very scope."""
         return name in self.producer or name in self.initializers or name in self.inputs

@@ -28,7 +28,8 @@ def catalogue(rules: Sequence[Rule]) -> str:
 def _families(rules: Sequence[Rule]) -> Iterator[str]:
     for family in sorted({rule.family for rule in rules}):
         members = [rule for rule in rules if rule.family == family]
-        yield "\n".join([f"## {family}\n", "| code | name | level | fix | |", "|---|---|---|---|---|", *map(_row, members)])
+        head = [f"## {family}\n", "| code | name | level | fix | |", "|---|---|---|---|---|"]
+        yield "\n".join([*head, *map(_row, members)])
         yield from map(_page, members)
 
 

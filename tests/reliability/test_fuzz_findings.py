@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -49,6 +51,35 @@ def test_nodes_that_break_their_schema(kind: str, tmp_path: Path) -> None:
     assert report.exit_code == 1
     assert report.complaint
     onnxfix.repair(tmp_path / "m.onnx", tmp_path / "o.onnx", verify="none")
+
+
+FUNCTION = """<ir_version: 8, opset_import: ["" : 17, "d" : 1]>
+g (float[2,3] x) => (float[2,3] y) {{ y = d.F<v = float[1] {{1.0}}, r = "none", to = 7>(x) }}
+<domain: "d", opset_import: ["" : 17]> F <v, r, to> (a) => (b) {{ {nodes} }}"""
+
+
+@pytest.mark.parametrize(
+    "nodes",
+    [
+        "s = Shape(a)  c = ConstantOfShape<value: tensor = @v>(s)  b = Add(a, c)",
+        "s = Shape(a)  t = ScatterElements<reduction: string = @r>(a, s, a)  b = Neg(t)",
+        "i = Cast<to: int = @to>(a)  b = CastLike(i, a)",
+    ],
+)
+def test_attributes_that_the_caller_of_a_function_gives(nodes: str) -> None:
+    model = onnx.parser.parse_model(FUNCTION.format(nodes=nodes))
+    assert onnxfix.check(model).complaint == ""
+    assert onnxfix.repair(model, verify="none").verdict.outcome in ("passed", "not_verified")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is limited on Linux only")
+def test_a_shape_of_two_thousand_million_dimensions_takes_no_endless_memory() -> None:
+    head = '<ir_version: 4, opset_import: ["" : 9]>'
+    text = head + "g (float[1] x, int64[2147483647] s) => (float[1] y) { y = Expand(x, s) }"
+    started = time.monotonic()
+    complaint = onnxfix.check(onnx.parser.parse_model(text)).complaint
+    assert complaint in ("it makes the checker run out of memory", "it crashes the checker (SIGSEGV)")
+    assert time.monotonic() - started < 20
 
 
 def test_a_constant_without_outputs_ends_no_inference() -> None:

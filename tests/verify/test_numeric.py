@@ -1,20 +1,23 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
-from conftest import Verify
 
 from fixtures import darknet
 from onnxfix import sandbox
 from onnxfix.engine import build
 from onnxfix.errors import OnnxfixError
 from onnxfix.model import load
+from onnxfix.records import Check
 from onnxfix.verify import numeric
 from onnxfix.verify.numeric import verify_numeric
 from onnxfix.verify.session import Comparison, Job
+
+Verify = Callable[..., Check]
 
 RELU = "g (float[N,3] x) => (float[N,3] y) { y = Relu(x) }"
 

@@ -48,15 +48,20 @@ def shape_values(scope: Scope) -> Known:
     """The sizes that each value of the scope holds; values that hold none are absent."""
     known: Known = {}
     for node in scope.nodes:
-        evaluate = _RULES.get(node.op_type)
-        if evaluate is None or node.domain not in ("", "ai.onnx") or len(node.output) != 1:
-            continue
-        if not node.input or any(attribute.ref_attr_name for attribute in node.attribute):
-            continue
-        result = evaluate(scope, node, [sizes_of(scope, known, name) for name in node.input])
-        if result is not None and len(result.elements) <= MAX_ELEMENTS:
-            known[node.output[0]] = result
+        note_sizes(scope, node, known)
     return known
+
+
+def note_sizes(scope: Scope, node: onnx.NodeProto, known: Known) -> None:
+    """Add what a node computes to `known`, which holds what the nodes before it compute."""
+    evaluate = _RULES.get(node.op_type)
+    if evaluate is None or node.domain not in ("", "ai.onnx") or len(node.output) != 1 or not node.input:
+        return
+    if any(attribute.ref_attr_name for attribute in node.attribute):
+        return
+    result = evaluate(scope, node, [sizes_of(scope, known, name) for name in node.input])
+    if result is not None and len(result.elements) <= MAX_ELEMENTS:
+        known[node.output[0]] = result
 
 
 def sizes_of(scope: Scope, known: Known, name: str) -> Sizes | None:
@@ -117,7 +122,8 @@ def _slice(scope: Scope, node: onnx.NodeProto, inputs: Inputs) -> Sizes | None:
     if any(bound is None or len(bound) != 1 for bound in bounds):
         return None
     start, end, axis, step = (bound[0] for bound in bounds if bound)
-    if axis not in (0, -1) or step == 0:
+    endless = step < 0 and end >= 2**31 - 1  # ONNX Runtime reads this as "to the first element"; the spec does not
+    if axis not in (0, -1) or step == 0 or endless:
         return None
     return Sizes(tuple(data.elements[place] for place in sliced(len(data.elements), start, end, step)), 1, data.dtype)
 

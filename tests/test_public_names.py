@@ -1,0 +1,75 @@
+"""What others build on: the names of the package and the arguments of its functions."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import subprocess
+import sys
+
+import pytest
+
+import onnxfix
+
+NAMES = [
+    *("AppliedFix", "Check", "CheckReport", "Diagnostic", "ModelFileError", "NotConverged", "OnnxfixError", "Options"),
+    *("RepairReport", "RuleError", "Verdict", "Withheld", "check", "convert_opset", "repair"),
+]
+
+SIGNATURES = {
+    "check": "(model, *, target=None, select=(), ignore=(), rules=())",
+    "repair": (
+        "(model, output=None, *, target=None, opset=None, select=(), ignore=(), unsafe_fixes=False, "
+        "interface_changes=False, rules=(), verify='engine', inputs=None, in_place=False, dry_run=False, "
+        "progress=<class 'str'>)"
+    ),
+    "convert_opset": "(model, opset, output=None, *, verify='numeric')",
+    "Options": (
+        "(target=None, opset=None, select=(), ignore=(), unsafe_fixes=False, interface_changes=False, rule_folders=())"
+    ),
+}
+
+FIELDS = {
+    "Diagnostic": ["code", "rule", "level", "message", "scope", "node", "op_type", "value", "fix"],
+    "AppliedFix": [
+        *("code", "rule", "applicability", "message", "round", "scope", "node", "before", "after", "renamed"),
+    ],
+    "Withheld": ["diagnostic", "reason"],
+    "Check": ["kind", "outcome", "reason", "details"],
+    "Verdict": ["checks"],
+    "CheckReport": ["model", "target", "summary", "diagnostics", "complaint"],
+    "RepairReport": [
+        *("model", "target", "before", "after", "fixes", "remaining", "withheld", "verdict", "output", "unwritten"),
+        *("notes", "seconds"),
+    ],
+}
+
+
+def test_names() -> None:
+    assert onnxfix.__all__ == NAMES
+    assert all(hasattr(onnxfix, name) for name in NAMES)
+    with pytest.raises(AttributeError, match="module 'onnxfix' has no attribute 'fix'"):
+        _ = onnxfix.fix
+
+
+@pytest.mark.parametrize("name", SIGNATURES)
+def test_signatures(name: str) -> None:
+    signature = inspect.signature(getattr(onnxfix, name))
+    bare = [parameter.replace(annotation=inspect.Parameter.empty) for parameter in signature.parameters.values()]
+    assert str(inspect.Signature(bare)) == SIGNATURES[name]
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_fields_of_records(name: str) -> None:
+    assert [field.name for field in dataclasses.fields(getattr(onnxfix, name))] == FIELDS[name]
+
+
+def test_errors_are_one_family() -> None:
+    for name in ("ModelFileError", "NotConverged", "RuleError"):
+        assert issubclass(getattr(onnxfix, name), onnxfix.OnnxfixError)
+
+
+def test_importing_costs_nothing() -> None:
+    code = "import sys, onnxfix; print([name for name in ('onnx', 'numpy', 'onnxruntime') if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
