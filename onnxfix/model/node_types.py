@@ -24,7 +24,7 @@ def complete_types(model: onnx.ModelProto) -> None:
     graph = model.graph
     found = _Walk(model).found()
     for output in graph.output:
-        if output.name in found and not _told(output):
+        if output.name in found:
             output.type.CopyFrom(found[output.name].type)
     kept = [value for value in graph.value_info if value.name not in found]
     del graph.value_info[:]

@@ -24,15 +24,19 @@ _WORDS = np.array(["", "one", "two words", "üñí", "4"], dtype=object)
 def seeded(specs: Sequence[InputSpec], sizes: Sizes, seed: int, *, gentle: bool = False) -> dict[str, Array]:
     """Values for every input: floats are normal, integers small and legal, strings a few words.
 
-    `gentle` floats lie in [1, 2): for graphs that compute a size or a scale from them.
+    `gentle` floats lie in [1, 2) and gentle integers are 0 or 1: for graphs that compute a size, a scale or an index
+    from them.
     """
     random = np.random.default_rng(seed)
     values = {spec.name: _values(spec, sizes, random) for spec in specs}
-    if gentle:
-        for name, array in values.items():
-            if array.dtype.kind == "f":
-                values[name] = random.uniform(1, 2, array.shape).astype(array.dtype)
-    return values
+    return {spec.name: _gentle(spec, values[spec.name], random) for spec in specs} if gentle else values
+
+
+def _gentle(spec: InputSpec, array: Array, random: np.random.Generator) -> Array:
+    if array.dtype.kind == "f":
+        return np.asarray(random.uniform(1, 2, array.shape)).astype(array.dtype)
+    free = array.dtype.kind in "iu" and not spec.form and spec.low <= 0
+    return np.abs(array) % array.dtype.type(2) if free else array
 
 
 def _values(spec: InputSpec, sizes: Sizes, random: np.random.Generator) -> Array:

@@ -122,12 +122,12 @@ def _gather(draw: st.DrawFn, chain: Chain) -> None:
 
 def _slice(draw: st.DrawFn, chain: Chain) -> None:
     data = _list(draw, chain)
-    start, end = draw(st.integers(-6, 6)), draw(st.integers(-6, 6) | st.sampled_from([2**31 - 1, -(2**31)]))
+    start = draw(st.integers(-6, 6))
+    step = 1 if chain.opset < 10 else draw(st.sampled_from([1, 1, 2, -1, -2, 3]))
+    end = draw(st.integers(-6, 6) | st.just(2**31 - 1 if step > 0 else -(2**31)))
     if chain.opset < 10:
         value = chain.add("Slice", [data.name], 1, -1, data.dtype, starts=[start], ends=[end], axes=[0])
-        step = 1
     else:
-        step = draw(st.sampled_from([1, 1, 2, -1, -2, 3]))
         inputs = [
             data.name,
             chain.constant([start]),

@@ -11,11 +11,12 @@ from onnx import TensorProto, numpy_helper
 from shape_chains import DIMS, OPSETS, SIZES, Chain, run
 
 from onnxfix.actions.fold_reshape import constant_shape
-from onnxfix.model.shape_values import Sizes
 from onnxfix.fixpoint.catalogue import load_rules
 from onnxfix.fixpoint.options import Options
 from onnxfix.fixpoint.rounds import Outcome, repair_model
 from onnxfix.model import load
+from onnxfix.model.inference import typed_scopes
+from onnxfix.model.shape_values import Sizes
 
 RULES = load_rules()
 
@@ -60,10 +61,18 @@ def reshapes(draw: st.DrawFn) -> Chain:
 @given(reshapes())
 def test_random_reshapes_keep_their_outputs(chain: Chain) -> None:
     model = chain.model([chain.values[-1].name])
+    dims = typed_scopes(load(model))[0][0].type_of(chain.values[-1].name).dims
+    assert dims is not None
     outcome = rewritten(model)
     for sizes in SIZES:
         (before,), (after,) = (run(proto, x=chain.input(sizes)) for proto in (model, outcome.model.proto))
         assert before.shape == after.shape
+        known = [
+            sizes.get(dim, size) if isinstance(dim, str) else dim for dim, size in zip(dims, before.shape, strict=True)
+        ]
+        assert [size if dim is None else dim for dim, size in zip(known, before.shape, strict=True)] == list(
+            before.shape
+        )
         assert np.array_equal(before, after)
     assert outcome.complaint == ""
     assert rewritten(outcome.model.proto).journal == []

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from shape_chains import SIZES, Chain, chains, run
 
-from onnxfix.model.shape_values import Sizes, shape_values, sliced
 from onnxfix.model import load
 from onnxfix.model.inference import typed_scopes
+from onnxfix.model.shape_values import Sizes, shape_values, sliced
 
 
 def known_of(model: onnx.ModelProto) -> dict[str, Sizes]:

@@ -1,0 +1,34 @@
+"""The peers, each as people call it; these run in the sandbox because some of them crash."""
+
+from __future__ import annotations
+
+import onnx
+
+
+def onnxsim(path: str, output: str) -> None:
+    """onnxsim.simplify with its defaults; raises when its own check fails."""
+    import onnxsim as peer
+
+    simplified, sound = peer.simplify(onnx.load(path))
+    if not sound:
+        raise ValueError("onnxsim's own check failed")
+    onnx.save(simplified, output)
+
+
+def onnxslim(path: str, output: str) -> None:
+    """onnxslim.slim with its defaults."""
+    import onnxslim as peer
+
+    slimmed = peer.slim(onnx.load(path))
+    if slimmed is None:
+        raise ValueError("onnxslim gave no model")
+    onnx.save(slimmed, output)
+
+
+def polygraphy(path: str, output: str) -> None:
+    """`polygraphy surgeon sanitize --fold-constants --cleanup`, by its own modules."""
+    import onnx_graphsurgeon as gs
+    from polygraphy.backend.onnx import fold_constants
+
+    graph = gs.import_onnx(fold_constants(onnx.load(path)))
+    onnx.save(gs.export_onnx(graph.cleanup().toposort()), output)
