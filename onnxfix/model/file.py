@@ -39,6 +39,8 @@ def load(source: str | Path | onnx.ModelProto) -> Model:
     buffer = _serialized(source, where) if isinstance(source, onnx.ModelProto) else _mapped(Path(source), where)
     model = Model(_decode(buffer, where), path, buffer)
     for imports in (model.proto.opset_import, *(function.opset_import for function in model.proto.functions)):
+        for entry in imports:
+            entry.domain = "" if entry.domain == "ai.onnx" else entry.domain  # two names of one domain
         _check_opsets(imports, where)
     _check_external_data(model)
     return model

@@ -24,7 +24,7 @@ _MEMORY = 1 << 31
 Typed = list[tuple[tuple[int | str, ...], bytes]]
 
 
-def typed_scopes(model: Model, *, timeout: float = 120.0) -> tuple[list[Scope], str]:
+def typed_scopes(model: Model, *, timeout: float = 60.0) -> tuple[list[Scope], str]:
     """The scopes of a model with all types that onnx can infer, and the checker's complaint ("" when valid).
 
     A checker that crashes or runs over `timeout` seconds is a complaint too; the types are then the declared ones.

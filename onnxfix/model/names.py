@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import onnx
+
 from onnxfix.model.scope import Scope
 
 
@@ -15,6 +17,8 @@ class Names:
         self._counts: dict[str, int] = {}
         for scope in scopes:
             self._taken.update(scope.inputs, scope.initializers, scope.outputs)
+            if isinstance(scope.proto, onnx.GraphProto):
+                self._taken.update(tensor.values.name for tensor in scope.proto.sparse_initializer)
             for node in scope.nodes:
                 self._taken.update(node.input, node.output)
                 self._taken.add(node.name)

@@ -33,7 +33,7 @@ from onnxfix.cli import app
             "onnxfix: no rule is called 'nonsense' (`onnxfix rules` lists them)",
         ),
         (["check", "a.onnx", "--rules", "absent"], "onnxfix: absent: no such folder of rules"),
-        (["rules", "upsample-opp"], "onnxfix: no rule is called 'upsample-opp' (upsample-op)"),
+        (["rules", "upsample-opp"], "onnxfix: no rule is called 'upsample-opp' (upsample-op"),
         (["rules", "new", "Bad Name"], "onnxfix: 'Bad Name' is no name of a rule"),
         (["show", "/"], "onnxfix: /: is a folder, not an ONNX file"),
     ],

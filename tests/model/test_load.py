@@ -15,6 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from onnxfix.errors import ModelFileError
 from onnxfix.model import SELF, Model, load, place_of, weight_files
+from onnxfix.model.scope import scopes_of
 
 RELU = '<ir_version: 8, opset_import: ["" : 17]> g (float[2,3] x) => (float[2,3] y) { y = Relu(x) }'
 
@@ -200,3 +201,10 @@ def test_tensors_whose_values_do_not_fit(tensor: TensorProto, said: str) -> None
         model.array(model.proto.graph.initializer[0])
     assert said in str(error.value)
     assert "'w'" in str(error.value)
+
+
+def test_the_long_name_of_the_default_domain() -> None:
+    proto = onnx.parser.parse_model("""<ir_version: 8, opset_import: ["ai.onnx" : 13]>
+    g (float[2] x) => (float[2] y) { y = Relu(x) }""")
+    assert scopes_of(load(proto))[0].opset == 13
+    assert proto.opset_import[0].domain == "ai.onnx", "the caller's model is left alone"

@@ -27,6 +27,12 @@ def test_new_names_collide_with_nothing() -> None:
     assert outcome.complaint == ""
 
 
+def test_a_sparse_initializer_has_a_name_too() -> None:
+    model = model_of("g (float[2] x) => (float[2] y) { y = Relu(x) }")
+    model.graph.sparse_initializer.add().values.name = "y_t"
+    assert graph_lines(repaired(model, TWO)) == ["y_t_1 = Neg(x)", "y = Add(y_t_1, y_k)"]
+
+
 def test_names_of_earlier_replacements_are_not_given_again() -> None:
     text = "g (float[2] x) => (float[2] y) { y_t = Relu(x) a = Relu(y_t) y = Relu(a) }"
     outcome = repaired(text, TWO)

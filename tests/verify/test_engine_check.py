@@ -6,13 +6,10 @@ from pathlib import Path
 import onnx
 import pytest
 
-from onnxfix import sandbox
 from onnxfix.engine import Flavour
-from onnxfix.model import load
 from onnxfix.targets import resolve, target_of_version
 from onnxfix.verify import engine as engine_check
 from onnxfix.verify.engine import verify_engine
-from onnxfix.verify.structure import check_structure
 
 HEAD = '<ir_version: 8, opset_import: ["" : 17]>\n'
 RELU = "g (float[N,3] x) => (float[N,3] y) { y = Relu(x) }"
@@ -21,34 +18,6 @@ RELU = "g (float[N,3] x) => (float[N,3] y) { y = Relu(x) }"
 def saved(folder: Path, text: str) -> Path:
     onnx.save(onnx.parser.parse_model(HEAD + text), folder / "m.onnx")
     return folder / "m.onnx"
-
-
-def test_structure_of_a_valid_and_of_an_invalid_model(tmp_path: Path) -> None:
-    assert check_structure(load(saved(tmp_path, RELU))).outcome == "passed"
-    check = check_structure(load(saved(tmp_path, "g (float[3] x) => (float[4] y) { y = Relu(x) }")))
-    assert (check.kind, check.outcome) == ("structural", "failed")
-    assert check.reason.startswith("the ONNX checker refuses it: ")
-
-
-@pytest.mark.parametrize(
-    ("failure", "outcome", "words"),
-    [
-        (sandbox.SandboxCrash("f", "SIGSEGV"), "failed", "crashes the ONNX checker (SIGSEGV)"),
-        (sandbox.SandboxTimeout("f", 120), "not_verified", "took longer than 120 s"),
-    ],
-)
-def test_checker_that_crashes_or_hangs(
-    failure: Exception, outcome: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class Broken:
-        def call(self, *_: object, **__: object) -> None:
-            raise failure
-
-    model = load(saved(tmp_path, RELU))
-    monkeypatch.setattr(sandbox, "default", Broken)
-    check = check_structure(model)
-    assert check.outcome == outcome
-    assert words in check.reason
 
 
 def rtx() -> Flavour:
