@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+from pathlib import Path
+
 import onnx
 
 
@@ -9,7 +12,8 @@ def onnxsim(path: str, output: str) -> None:
     """onnxsim.simplify with its defaults; raises when its own check fails."""
     import onnxsim as peer
 
-    simplified, sound = peer.simplify(onnx.load(path))
+    with contextlib.chdir(Path(output).parent):  # the peers leave files where they run
+        simplified, sound = peer.simplify(onnx.load(path))
     if not sound:
         raise ValueError("onnxsim's own check failed")
     onnx.save(simplified, output)
@@ -19,7 +23,8 @@ def onnxslim(path: str, output: str) -> None:
     """onnxslim.slim with its defaults."""
     import onnxslim as peer
 
-    slimmed = peer.slim(onnx.load(path))
+    with contextlib.chdir(Path(output).parent):
+        slimmed = peer.slim(onnx.load(path))
     if slimmed is None:
         raise ValueError("onnxslim gave no model")
     onnx.save(slimmed, output)
@@ -30,5 +35,6 @@ def polygraphy(path: str, output: str) -> None:
     import onnx_graphsurgeon as gs
     from polygraphy.backend.onnx import fold_constants
 
-    graph = gs.import_onnx(fold_constants(onnx.load(path)))
-    onnx.save(gs.export_onnx(graph.cleanup().toposort()), output)
+    with contextlib.chdir(Path(output).parent):
+        graph = gs.import_onnx(fold_constants(onnx.load(path)))
+        onnx.save(gs.export_onnx(graph.cleanup().toposort()), output)
