@@ -201,3 +201,20 @@ def test_recorded_inputs_make_the_profile(tmp_path: Path) -> None:
     result = build(path, "tensorrt_rtx", "8.9", sample=sample)
     assert result.built
     assert [(item.name, item.best, item.values) for item in result.profile] == [("shape", (6, 4), True)]
+
+
+def test_a_model_that_kills_the_parser(tmp_path: Path) -> None:
+    """TensorRT-RTX 1.7.1 dies of a Reshape to 13 dimensions (8 are allowed; 9 get an error message)."""
+    path = tmp_path / "m.onnx"
+    text = """<ir_version: 8, opset_import: ["" : 17]>
+    g (float[3,16] x) => (float[3,16] y)
+    <int64[13] long = {1,1,1,1,1,1,1,1,1,1,1,1,48}, int64[2] short = {3,16}>
+    { a = Reshape(x, long) y = Reshape(a, short) }"""
+    onnx.save(onnx.parser.parse_model(text), path)
+    result = build(path, "tensorrt_rtx", "8.9")
+    assert not result.built
+    if result.outcome == "crashed":
+        assert result.signal == "SIGSEGV"
+        assert "crashed on this model (SIGSEGV)" in result.errors[0].message
+    onnx.save(onnx.parser.parse_model(text.replace("13]", "2]").replace("1,1,1,1,1,1,1,1,1,1,1,1,48", "16,3")), path)
+    assert build(path, "tensorrt_rtx", "8.9").built, "the next model is built all the same"
