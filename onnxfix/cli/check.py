@@ -55,10 +55,16 @@ def _models(places: Iterable[Path]) -> Iterator[Path]:
 def _checked(paths: Iterable[Path], chosen: Settings) -> Iterator[CheckReport | ModelFileError]:
     """The report of each model, or why it cannot be read, which is also told on standard error."""
     from onnxfix import api
+    from onnxfix.report import terminal
 
     for path in paths:
         try:
-            yield api.check(path, target=chosen.target, select=chosen.select, ignore=chosen.ignore, rules=chosen.rules)
+            with terminal.progress() as progress:
+                progress(f"checking {sentence(str(path))}")
+                report = api.check(
+                    path, target=chosen.target, select=chosen.select, ignore=chosen.ignore, rules=chosen.rules
+                )
+            yield report
         except ModelFileError as error:
             sys.stdout.flush()
             print(f"onnxfix: {sentence(str(error))}", file=sys.stderr)
