@@ -26,7 +26,7 @@ def run(options: argparse.Namespace) -> int:
     chosen = settings(options)
     from onnxfix import sandbox
 
-    sandbox.default().start()
+    sandbox.checker().start()
     paths = list(_models(options.models))
     results = _checked(paths, chosen)
     if options.format == "json":

@@ -40,7 +40,7 @@ def run(options: argparse.Namespace) -> int:
     chosen = settings(options)
     from onnxfix import sandbox
 
-    sandbox.default().start()
+    sandbox.checker().start()
     from onnxfix.report import terminal
 
     with terminal.progress() as progress:

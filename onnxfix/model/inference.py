@@ -31,7 +31,7 @@ def typed_scopes(model: Model, *, timeout: float = 60.0) -> tuple[list[Scope], s
     """
     light = light_proto(model)
     try:
-        complaint, typed = sandbox.default().call(
+        complaint, typed = sandbox.checker().call(
             "onnxfix.model.inference:inspect", light.SerializeToString(), timeout=timeout
         )
     except sandbox.SandboxCrash as error:

@@ -8,6 +8,15 @@ from __future__ import annotations
 
 from onnxfix.sandbox.errors import SandboxCrash, SandboxError, SandboxFailure, SandboxTimeout
 from onnxfix.sandbox.memory import limited_memory
-from onnxfix.sandbox.process import Sandbox, default
+from onnxfix.sandbox.process import Sandbox, checker, default
 
-__all__ = ["Sandbox", "SandboxCrash", "SandboxError", "SandboxFailure", "SandboxTimeout", "default", "limited_memory"]
+__all__ = [
+    "Sandbox",
+    "SandboxCrash",
+    "SandboxError",
+    "SandboxFailure",
+    "SandboxTimeout",
+    "checker",
+    "default",
+    "limited_memory",
+]

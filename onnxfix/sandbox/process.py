@@ -160,5 +160,15 @@ class _Child:
 
 @functools.cache
 def default() -> Sandbox:
-    """The sandbox that all of onnxfix shares; its child starts with the first call or `start()`."""
+    """The sandbox of ONNX Runtime and TensorRT; its child starts with the first call or `start()`."""
+    return Sandbox()
+
+
+@functools.cache
+def checker() -> Sandbox:
+    """The sandbox of onnx's checker and shape inference, which every run needs.
+
+    It is another child because a checker that runs out of memory ends at once in a process that holds nothing
+    else, and can take minutes beside TensorRT and ONNX Runtime.
+    """
     return Sandbox()

@@ -35,7 +35,7 @@ def test_a_checker_that_crashes_or_hangs(failure: Exception, words: str, monkeyp
             raise failure
 
     model = load(onnx.parser.parse_model(HEAD + RELU))
-    monkeypatch.setattr(sandbox, "default", Broken)
+    monkeypatch.setattr(sandbox, "checker", Broken)
     scopes, said = typed_scopes(model)
     assert said == words
     assert scopes[0].type_of("x").dims == ("N", 3)
