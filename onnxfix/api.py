@@ -15,6 +15,7 @@ from onnxfix.fixpoint.catalogue import load_rules
 from onnxfix.fixpoint.options import Options
 from onnxfix.fixpoint.rounds import Outcome, look, repair_model
 from onnxfix.model import Draft, Model, load, weight_files
+from onnxfix.model.types import STANDARD
 from onnxfix.proof import METADATA_KEY, Proof, Verification, candidate_file, refusal, taken_back
 from onnxfix.records import CheckReport, ModelSummary, RepairReport, Withheld
 from onnxfix.rewrite.rule import Rule
@@ -128,7 +129,7 @@ def summary(model: Model) -> ModelSummary:
     """The few facts that head a report."""
     graph = model.proto.graph
     return ModelSummary(
-        opset=next((entry.version for entry in model.proto.opset_import if entry.domain in ("", "ai.onnx")), 1),
+        opset=next((entry.version for entry in model.proto.opset_import if entry.domain in STANDARD), 1),
         ir_version=model.proto.ir_version,
         nodes=len(graph.node),
         inputs=tuple(value.name for value in graph.input),

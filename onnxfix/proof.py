@@ -11,12 +11,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-import onnx
-
 from onnxfix import __version__
 from onnxfix.fixpoint.options import Options
 from onnxfix.fixpoint.rounds import Outcome, repair_model
 from onnxfix.model import Draft, Model, draft, weight_files
+from onnxfix.model.messages import copied
 from onnxfix.records import Check, Diagnostic, Verdict, Withheld
 from onnxfix.rewrite.rule import Rule
 from onnxfix.verify.engine import verify_engine
@@ -142,8 +141,7 @@ def _with_journal(outcome: Outcome) -> Model:
         {"code": code, "rule": rule, "count": count, "nodes": nodes[code][:_JOURNAL_NODES]}
         for (code, rule), count in counts.items()
     ]
-    proto = onnx.ModelProto()
-    proto.CopyFrom(outcome.model.proto)
+    proto = copied(outcome.model.proto)
     kept = [entry for entry in proto.metadata_props if entry.key != METADATA_KEY]
     del proto.metadata_props[:]
     proto.metadata_props.extend(kept)

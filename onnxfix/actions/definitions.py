@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import onnx
 
+from onnxfix.model.messages import copied
 from onnxfix.model.scope import Scope, captured
 
 _SHOWN = 5
@@ -91,8 +92,7 @@ def renamed_outputs(scope: Scope, names: Mapping[str, str]) -> tuple[onnx.ValueI
     outputs = []
     for output in scope.proto.output:
         if isinstance(output, onnx.ValueInfoProto):
-            copy = onnx.ValueInfoProto()
-            copy.CopyFrom(output)
+            copy = copied(output)
             copy.name = names.get(output.name, output.name)
             outputs.append(copy)
     return tuple(outputs)

@@ -8,6 +8,7 @@ import onnx
 
 from onnxfix.actions.dtype_narrowing import RETYPED, Component, Policy, constants_of, nodes_of, values_of
 from onnxfix.model.edit import Edit
+from onnxfix.model.messages import copied
 from onnxfix.model.model import Array, Model
 from onnxfix.model.names import Names
 from onnxfix.model.scope import Scope
@@ -48,8 +49,7 @@ def changed_node(
     scope: Scope, index: int, inputs: Mapping[tuple[int, int], str], renamed: Mapping[str, str]
 ) -> onnx.NodeProto:
     """A copy of a node with other values at some inputs, and with renamed values."""
-    node = onnx.NodeProto()
-    node.CopyFrom(scope.nodes[index])
+    node = copied(scope.nodes[index])
     for position, name in enumerate(node.input):
         node.input[position] = inputs.get((index, position), renamed.get(name, name))
     for position, name in enumerate(node.output):

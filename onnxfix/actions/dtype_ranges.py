@@ -9,8 +9,8 @@ from typing import Any
 import onnx
 
 from onnxfix.actions.dtype_intervals import INT32, OF_TYPE, Range, array_range, greatest, inside, least, union
-from onnxfix.actions.dtype_slots import STANDARD
 from onnxfix.model.scope import Scope
+from onnxfix.model.types import STANDARD
 
 
 class Ranges:

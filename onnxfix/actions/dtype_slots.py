@@ -10,8 +10,7 @@ import onnx
 from onnx import defs
 
 from onnxfix.model.scope import Scope
-
-STANDARD = ("", "ai.onnx")
+from onnxfix.model.types import STANDARD
 
 _FORMAL = defs.OpSchema.FormalParameterOption
 

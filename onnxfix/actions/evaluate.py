@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import onnx
 
+from onnxfix.model.messages import copied
+
 
 def evaluate(data: bytes) -> dict[str, Any]:
     """Every output of every node of a model without inputs, as arrays by name.
@@ -25,8 +27,7 @@ def evaluate(data: bytes) -> dict[str, Any]:
 def _with_runtime(model: onnx.ModelProto) -> dict[str, Any]:
     import onnxruntime
 
-    whole = onnx.ModelProto()
-    whole.CopyFrom(model)
+    whole = copied(model)
     names = [name for node in model.graph.node for name in node.output if name]
     whole.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names)
     options = onnxruntime.SessionOptions()

@@ -13,7 +13,7 @@ from onnxfix.model.edit import Edit, Proposal
 from onnxfix.model.model import Array
 from onnxfix.model.scope import Scope, subgraphs
 from onnxfix.model.shape_values import Known, shape_values
-from onnxfix.model.types import ValueType
+from onnxfix.model.types import STANDARD, ValueType
 
 KEPT = frozenset(
     {
@@ -65,7 +65,7 @@ def _foldable(scope: Scope, sizes: Known, max_bytes: int) -> list[int]:
 
 
 def _computable(scope: Scope, node: onnx.NodeProto, constant: set[str]) -> bool:
-    if node.op_type in KEPT or node.domain not in ("", "ai.onnx") or any(True for _ in subgraphs(node)):
+    if node.op_type in KEPT or node.domain not in STANDARD or any(True for _ in subgraphs(node)):
         return False
     if any(attribute.ref_attr_name for attribute in node.attribute):
         return False

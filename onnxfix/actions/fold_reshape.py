@@ -9,9 +9,10 @@ import onnx
 
 from onnxfix.actions.context import Context
 from onnxfix.model.edit import Edit, Proposal
+from onnxfix.model.messages import copied
 from onnxfix.model.scope import Scope
 from onnxfix.model.shape_values import Sizes, shape_values
-from onnxfix.model.types import Dim
+from onnxfix.model.types import STANDARD, Dim
 
 
 def fold_reshape(context: Context) -> Iterator[Proposal]:
@@ -24,7 +25,7 @@ def fold_reshape(context: Context) -> Iterator[Proposal]:
     for scope in context.scopes:
         known = shape_values(scope)
         for index, node in enumerate(scope.nodes):
-            is_reshape = node.op_type == "Reshape" and node.domain in ("", "ai.onnx") and len(node.input) == 2
+            is_reshape = node.op_type == "Reshape" and node.domain in STANDARD and len(node.input) == 2
             sizes = known.get(node.input[1]) if is_reshape else None
             if sizes is None or sizes.known or sizes.rank != 1:
                 continue
@@ -52,8 +53,7 @@ def constant_shape(sizes: Sizes, data: tuple[Dim, ...] | None) -> list[int] | No
 
 def _proposal(context: Context, scope: Scope, index: int, shape: list[int]) -> Proposal:
     old = scope.nodes[index]
-    node = onnx.NodeProto()
-    node.CopyFrom(old)
+    node = copied(old)
     name = context.names.fresh(f"{old.output[0]}_shape")
     node.input[1] = name
     tensor = onnx.numpy_helper.from_array(np.array(shape, dtype=np.int64), name)

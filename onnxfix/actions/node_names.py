@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
-import onnx
-
 from onnxfix.actions.context import Context
 from onnxfix.actions.definitions import count, some
 from onnxfix.model.edit import Edit, Proposal
+from onnxfix.model.messages import copied
 from onnxfix.model.scope import Scope
 
 
@@ -37,8 +36,7 @@ def _repeats(name: str, seen: set[str]) -> bool:
 def _named(context: Context, scope: Scope, found: list[int]) -> Iterable[Edit]:
     times: Counter[str] = Counter()
     for index in found:
-        copy = onnx.NodeProto()
-        copy.CopyFrom(scope.nodes[index])
+        copy = copied(scope.nodes[index])
         wish = copy.name or copy.op_type
         times[wish] += 1
         copy.name = context.names.fresh(f"{wish}_{times[wish]}")

@@ -9,6 +9,7 @@ import onnx
 from onnxfix.actions.context import Context
 from onnxfix.errors import RuleError
 from onnxfix.model.edit import Edit, Proposal, rename_uses
+from onnxfix.model.messages import copied
 from onnxfix.model.scope import Scope
 from onnxfix.model.types import dtype_name
 
@@ -44,7 +45,7 @@ def _input(context: Context, scope: Scope, value: onnx.ValueInfoProto, new: int)
 def _output(context: Context, scope: Scope, value: onnx.ValueInfoProto, new: int) -> Proposal:
     """A Cast that makes the output casts to the new type; after any other node comes a Cast."""
     index, position = scope.producer[value.name]
-    producer = _copied(scope.nodes[index])
+    producer = copied(scope.nodes[index])
     retyped = (_retyped(value, new),)
     readers = _readers(scope, value.name)
     if producer.op_type == "Cast" and not readers:
@@ -65,7 +66,7 @@ def _readers(scope: Scope, name: str) -> list[int]:
 def _redirected(scope: Scope, readers: list[int], name: str, inner: str) -> Iterator[Edit]:
     """These nodes, and the subgraphs in them, read the inner value instead."""
     for index in readers:
-        node = _copied(scope.nodes[index])
+        node = copied(scope.nodes[index])
         rename_uses(node, {name: inner})
         yield Edit(scope.id, remove=(index,), insert=(node,))
 
@@ -77,15 +78,8 @@ def _proposal(scope: Scope, what: str, value: onnx.ValueInfoProto, new: int, edi
 
 
 def _retyped(value: onnx.ValueInfoProto, new: int) -> onnx.ValueInfoProto:
-    copy = onnx.ValueInfoProto()
-    copy.CopyFrom(value)
+    copy = copied(value)
     copy.type.tensor_type.elem_type = new
-    return copy
-
-
-def _copied(node: onnx.NodeProto) -> onnx.NodeProto:
-    copy = onnx.NodeProto()
-    copy.CopyFrom(node)
     return copy
 
 

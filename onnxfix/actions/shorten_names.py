@@ -10,6 +10,7 @@ import onnx
 from onnxfix.actions.context import Context
 from onnxfix.actions.definitions import count, made_twice, renamed_outputs, some
 from onnxfix.model.edit import Edit, Proposal
+from onnxfix.model.messages import copied
 from onnxfix.model.scope import Scope
 
 _KEPT, _DIGEST = 47, 16
@@ -51,8 +52,7 @@ def _short(name: str) -> str:
 
 
 def _node(context: Context, node: onnx.NodeProto, values: dict[str, str], limit: int) -> onnx.NodeProto:
-    copy = onnx.NodeProto()
-    copy.CopyFrom(node)
+    copy = copied(node)
     if len(copy.name) > limit:
         copy.name = context.names.fresh(_short(copy.name))
     for position, name in enumerate(node.output):
@@ -75,7 +75,6 @@ def _rest(scope: Scope, values: dict[str, str]) -> Edit:
 
 
 def _tensor(tensor: onnx.TensorProto, name: str) -> onnx.TensorProto:
-    copy = onnx.TensorProto()
-    copy.CopyFrom(tensor)
+    copy = copied(tensor)
     copy.name = name
     return copy

@@ -10,6 +10,7 @@ from onnx import defs
 from onnxfix.actions.context import Context
 from onnxfix.actions.definitions import count, name_of, some
 from onnxfix.model.edit import Edit, Proposal
+from onnxfix.model.messages import copied
 from onnxfix.model.scope import Scope
 
 
@@ -53,7 +54,6 @@ def _optional(node: onnx.NodeProto, scope: Scope, position: int) -> bool:
 
 
 def _shortened(node: onnx.NodeProto, length: int) -> onnx.NodeProto:
-    copy = onnx.NodeProto()
-    copy.CopyFrom(node)
+    copy = copied(node)
     del copy.output[length:]
     return copy

@@ -9,6 +9,7 @@ import onnx
 from onnxfix.actions.context import Context
 from onnxfix.actions.definitions import exists
 from onnxfix.model.edit import Edit, Proposal
+from onnxfix.model.messages import copied
 from onnxfix.model.scope import Scope
 
 
@@ -37,8 +38,7 @@ def inferred_output(scope: Scope, declared: onnx.ValueInfoProto) -> onnx.ValueIn
         found = onnx.helper.make_tensor_value_info(stored.name, stored.data_type, stored.dims)
     if found is None or not _typed(found):
         return None
-    output = onnx.ValueInfoProto()
-    output.CopyFrom(declared)
+    output = copied(declared)
     output.type.CopyFrom(found.type)
     if output.type.HasField("tensor_type"):
         _forget_symbols(output.type.tensor_type.shape, _symbols(scope, declared))

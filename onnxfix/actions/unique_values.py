@@ -14,6 +14,7 @@ import onnx
 from onnxfix.actions.context import Context
 from onnxfix.actions.definitions import count, given, made_twice, reads, renamed_outputs, some
 from onnxfix.model.edit import Edit, Proposal, rename_uses
+from onnxfix.model.messages import copied
 from onnxfix.model.scope import Scope
 
 
@@ -60,8 +61,7 @@ def _renamed(context: Context, scope: Scope, names: set[str]) -> Iterable[Edit]:
         makes = names & set(node.output)
         if not makes and not any(name in current for name in reads(node)):
             continue
-        copy = onnx.NodeProto()
-        copy.CopyFrom(node)
+        copy = copied(node)
         rename_uses(copy, {name: current[name] for name in reads(node) if name in current})
         for name in sorted(makes):
             times[name] += 1

@@ -11,6 +11,7 @@ from typing import Any
 
 import onnx
 
+from onnxfix.model.messages import copied
 from onnxfix.model.model import Model
 from onnxfix.model.order import misplaced, sorted_nodes
 from onnxfix.model.scope import Scope, ScopeId, subgraphs
@@ -93,8 +94,7 @@ def apply_edits(model: Model, edits: Iterable[Edit]) -> Model:
     whole = next((edit.model for edit in edits if edit.model is not None), None)
     if whole is not None:
         return model.with_proto(whole)
-    proto = onnx.ModelProto()
-    proto.CopyFrom(model.proto)
+    proto = copied(model.proto)
     by_scope: dict[ScopeId, list[Edit]] = {}
     for edit in edits:
         by_scope.setdefault(edit.scope, []).append(edit)
@@ -146,18 +146,12 @@ def _edited_nodes(nodes: list[onnx.NodeProto], edits: Sequence[Edit]) -> list[on
     for edit in edits:
         if edit.insert:
             inserted.setdefault(max(edit.remove, default=-1), []).extend(edit.insert)
-    result = [_copied(node) for node in inserted.get(-1, ())]
+    result = [copied(node) for node in inserted.get(-1, ())]
     for index, node in enumerate(nodes):
         if index not in removed:
             result.append(node)
-        result += [_copied(new) for new in inserted.get(index, ())]
+        result += [copied(new) for new in inserted.get(index, ())]
     return result
-
-
-def _copied(node: onnx.NodeProto) -> onnx.NodeProto:
-    copy = onnx.NodeProto()
-    copy.CopyFrom(node)
-    return copy
 
 
 def _edit_interface(graph: onnx.GraphProto, edits: Sequence[Edit]) -> None:

@@ -14,7 +14,7 @@ import onnx
 from onnxfix.model.file import external_tensors
 from onnxfix.model.model import Model, place_of
 from onnxfix.model.scope import Scope, scopes_of
-from onnxfix.model.types import Dim, ValueType, dtype_name, from_value_info
+from onnxfix.model.types import STANDARD, Dim, ValueType, dtype_name, from_value_info
 from onnxfix.model.wire import SELF
 
 
@@ -96,7 +96,7 @@ def facts_of(model: Model) -> Facts:
 
 
 def _operator(node: onnx.NodeProto) -> str:
-    return node.op_type if node.domain in ("", "ai.onnx") else f"{node.domain}.{node.op_type}"
+    return node.op_type if node.domain in STANDARD else f"{node.domain}.{node.op_type}"
 
 
 def _value(value: onnx.ValueInfoProto) -> ValueFacts:

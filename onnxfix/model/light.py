@@ -6,6 +6,7 @@ import onnx
 
 from onnxfix.model.edit import rename_uses
 from onnxfix.model.file import external_tensors
+from onnxfix.model.messages import copied
 from onnxfix.model.model import Model
 from onnxfix.model.names import Names
 from onnxfix.model.scope import scopes_of, subgraphs
@@ -18,8 +19,7 @@ def light_proto(model: Model) -> onnx.ModelProto:
     read from a large initializer.  Nodes keep their indexes.  EXTERNAL tensors elsewhere (in functions, and in
     attributes of other operators) get their bytes.
     """
-    light = onnx.ModelProto()
-    light.CopyFrom(model.proto)
+    light = copied(model.proto)
     if any(True for _ in external_tensors(light)):
         names = Names(scopes_of(model))
         _hoist_initializers(light.graph, light.graph, None)

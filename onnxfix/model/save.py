@@ -12,10 +12,9 @@ from pathlib import Path
 from secrets import token_hex
 from typing import BinaryIO
 
-import onnx
-
 from onnxfix.errors import ModelFileError
 from onnxfix.model.file import external_tensors, weight_files
+from onnxfix.model.messages import copied
 from onnxfix.model.model import Model, place_of
 from onnxfix.model.wire import SELF, expand, set_place
 
@@ -140,8 +139,7 @@ def _leaves_its_weights(model: Model, goal: Path) -> bool:
 
 def _with_weights_in(model: Model, weights: Path) -> Model:
     """The model with the bytes of its weight files copied to `weights`."""
-    proto = onnx.ModelProto()
-    proto.CopyFrom(model.proto)
+    proto = copied(model.proto)
     try:
         with weights.open("wb") as file:
             for tensor in [t for t in external_tensors(proto) if place_of(t)[0] != SELF]:
@@ -156,8 +154,7 @@ def _with_weights_in(model: Model, weights: Path) -> Model:
 
 def _embedded(model: Model) -> Model:
     """The model with the bytes of its weight files inside the skeleton."""
-    proto = onnx.ModelProto()
-    proto.CopyFrom(model.proto)
+    proto = copied(model.proto)
     for tensor in [t for t in external_tensors(proto) if place_of(t)[0] != SELF]:
         tensor.raw_data = bytes(model.tensor_bytes(tensor))
         del tensor.external_data[:]

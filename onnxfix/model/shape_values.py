@@ -15,7 +15,7 @@ import onnx
 
 from onnxfix.model.model import Array
 from onnxfix.model.scope import Scope
-from onnxfix.model.types import Dim
+from onnxfix.model.types import STANDARD, Dim
 
 MAX_ELEMENTS = 64
 _INTEGERS = (onnx.TensorProto.INT64, onnx.TensorProto.INT32)
@@ -55,7 +55,7 @@ def shape_values(scope: Scope) -> Known:
 def note_sizes(scope: Scope, node: onnx.NodeProto, known: Known) -> None:
     """Add what a node computes to `known`, which holds what the nodes before it compute."""
     evaluate = _RULES.get(node.op_type)
-    if evaluate is None or node.domain not in ("", "ai.onnx") or len(node.output) != 1 or not node.input:
+    if evaluate is None or node.domain not in STANDARD or len(node.output) != 1 or not node.input:
         return
     if any(attribute.ref_attr_name for attribute in node.attribute):
         return

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 import onnx
 
+STANDARD = ("", "ai.onnx")
+"""The two spellings of ONNX's own operator domain."""
+
 Dim = int | str | None
 """A known size, a symbolic size (two dims of one name are equal), or unknown."""
 

@@ -10,8 +10,9 @@ from collections.abc import Sequence
 import onnx
 from onnx.defs import OpSchema
 
+from onnxfix.model.messages import copied
 from onnxfix.model.scope import Scope, constant_tensor
-from onnxfix.model.types import dtype_name
+from onnxfix.model.types import STANDARD, dtype_name
 from onnxfix.opset.meaning import HINTS, MEANING, NEGATIVE_AXES, NEW_VALUES, OLD_VALUES, SAME_ABSENT
 from onnxfix.opset.view import View, schema_at
 from onnxfix.rewrite.attributes import same_attribute
@@ -26,7 +27,7 @@ def judge(scope: Scope, node: onnx.NodeProto, version: int) -> onnx.NodeProto | 
     The node itself when it can stay; a new node when some attributes must be dropped or written out; else the
     reason (a text) why neither keeps its meaning.
     """
-    if node.domain not in ("", "ai.onnx"):
+    if node.domain not in STANDARD:
         return node
     old, new = schema_at(node.op_type, scope.opset), schema_at(node.op_type, version)
     if old is None:
@@ -132,8 +133,7 @@ def _node(view: View, new: OpSchema) -> onnx.NodeProto | str:
         return written
     if not changed and not written and len(view.node.input) <= new.max_input:
         return view.node
-    node = onnx.NodeProto()
-    node.CopyFrom(view.node)
+    node = copied(view.node)
     del node.input[len(_given(node)) :]
     del node.attribute[:]
     node.attribute.extend([*attributes, *written])

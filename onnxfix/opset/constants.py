@@ -5,6 +5,7 @@ from __future__ import annotations
 import onnx
 
 from onnxfix.model.edit import Edit
+from onnxfix.model.messages import copied
 from onnxfix.model.scope import Scope, constant_tensor
 
 FLOATING = frozenset({onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16, onnx.TensorProto.DOUBLE})
@@ -17,7 +18,6 @@ def stored_constant(scope: Scope, index: int) -> Edit | None:
     tensor = constant_tensor(node) if node.op_type == "Constant" else None
     if tensor is None or scope.is_function or node.output[0] in scope.output_set:
         return None
-    copy = onnx.TensorProto()
-    copy.CopyFrom(tensor)
+    copy = copied(tensor)
     copy.name = node.output[0]
     return Edit(scope.id, remove=(index,), initializers=(copy,))

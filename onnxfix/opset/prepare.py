@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import onnx
 
+from onnxfix.model.messages import copied
 from onnxfix.model.model import Model
 from onnxfix.model.scope import subgraphs
 
@@ -28,8 +29,7 @@ def prepared(model: Model, to: int) -> Model:
     Below IR 4 every initializer is listed as an input though nobody feeds it; from 4 on that would make it
     replaceable, so these inputs go.  Node indexes stay as they are.
     """
-    proto = onnx.ModelProto()
-    proto.CopyFrom(model.proto)
+    proto = copied(model.proto)
     for imports in (proto.opset_import, *(function.opset_import for function in proto.functions)):
         for entry in imports:
             entry.domain = "" if entry.domain == "ai.onnx" else entry.domain

@@ -5,6 +5,7 @@ from __future__ import annotations
 import onnx
 
 from onnxfix.model.edit import Edit
+from onnxfix.model.messages import copied
 from onnxfix.model.names import Names
 from onnxfix.model.scope import Scope
 from onnxfix.rewrite.attributes import made_attribute
@@ -66,8 +67,7 @@ class _Builder:
         self.values[name] = self.names.fresh(f"{self.base}_{name}")
         computed = self.found.lets.get(name)
         if isinstance(computed, onnx.TensorProto):
-            stored = onnx.TensorProto()
-            stored.CopyFrom(computed)
+            stored = copied(computed)
             stored.name = self.values[name]
             self.initializers.append(stored)
         return self.values[name]

@@ -13,7 +13,9 @@ from dataclasses import dataclass
 import onnx
 from onnx import defs
 
+from onnxfix.model.messages import copied
 from onnxfix.model.scope import subgraphs
+from onnxfix.model.types import STANDARD
 from onnxfix.verify import legacy
 
 OLDEST = 7
@@ -42,7 +44,7 @@ def label_of(node: onnx.NodeProto, opset: int) -> Label | None:
 
     Nodes of other domains keep the opset of their model, whatever it is.
     """
-    if node.domain not in ("", "ai.onnx"):
+    if node.domain not in STANDARD:
         return Label(max(opset, OLDEST))
     versions = (*range(opset, 0, -1), *range(opset + 1, defs.onnx_opset_version() + 1))
     form = next((version for version in versions if fits(node, version)), opset)
@@ -64,7 +66,7 @@ def label_of(node: onnx.NodeProto, opset: int) -> Label | None:
 
 def fits(node: onnx.NodeProto, opset: int) -> bool:
     """Whether the schema at `opset` takes the node: its attributes, its number of inputs, and all nodes inside."""
-    if node.domain not in ("", "ai.onnx"):
+    if node.domain not in STANDARD:
         return True
     try:
         schema = defs.get_schema(node.op_type, opset)
@@ -83,8 +85,7 @@ def fits(node: onnx.NodeProto, opset: int) -> bool:
 
 def relabelled(node: onnx.NodeProto) -> onnx.NodeProto:
     """A copy of a node of opset 1 to 6 as opset 8 writes it: without the attributes that opset 8 lacks."""
-    copy = onnx.NodeProto()
-    copy.CopyFrom(node)
+    copy = copied(node)
     _drop_old_attributes(copy)
     return copy
 

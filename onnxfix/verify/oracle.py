@@ -14,6 +14,7 @@ import onnx
 
 from onnxfix.errors import ModelFileError
 from onnxfix.model import Model, external_tensors, load
+from onnxfix.model.messages import copied
 from onnxfix.verify.pieces import Pieces
 from onnxfix.verify.runtime import Array, CannotLoad, CannotRun, Session, one_line
 
@@ -127,8 +128,7 @@ class _Reference:
 
 def _whole(model: Model) -> onnx.ModelProto:
     """A copy with all weights inside."""
-    proto = onnx.ModelProto()
-    proto.CopyFrom(model.proto)
+    proto = copied(model.proto)
     for tensor in list(external_tensors(proto)):
         data = bytes(model.tensor_bytes(tensor))
         tensor.ClearField("external_data")

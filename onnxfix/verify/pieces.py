@@ -17,6 +17,7 @@ import onnx
 from onnxfix.model import Model, external_tensors
 from onnxfix.model.order import sorted_nodes
 from onnxfix.model.scope import captured
+from onnxfix.model.types import STANDARD
 from onnxfix.verify import legacy
 from onnxfix.verify.labels import OLDEST, Label, label_of, relabelled
 from onnxfix.verify.runtime import Array, CannotLoad, CannotRun, Session, one_line
@@ -97,7 +98,7 @@ class Pieces:
         graph.node.extend(relabelled(node) if old and not node.domain else node for node in piece.nodes)
         model = onnx.ModelProto(ir_version=IR_VERSION, graph=graph, functions=self._model.proto.functions)
         model.opset_import.add(domain="", version=piece.label.opset)
-        model.opset_import.extend(o for o in self._model.proto.opset_import if o.domain not in ("", "ai.onnx"))
+        model.opset_import.extend(o for o in self._model.proto.opset_import if o.domain not in STANDARD)
         for inner in list(external_tensors(model)):  # those of subgraphs and functions
             data = bytes(self._model.tensor_bytes(inner))
             inner.ClearField("external_data")
