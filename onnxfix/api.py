@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
 from pathlib import Path
 
 import onnx
@@ -16,7 +15,7 @@ from onnxfix.fixpoint.options import Options
 from onnxfix.fixpoint.rounds import Outcome, look, repair_model
 from onnxfix.model import Draft, Model, load, weight_files
 from onnxfix.model.types import STANDARD
-from onnxfix.proof import METADATA_KEY, Proof, Verification, candidate_file, refusal, taken_back
+from onnxfix.proof import METADATA_KEY, Drafts, Proof, Verification, refusal, taken_back
 from onnxfix.records import CheckReport, ModelSummary, RepairReport, Withheld
 from onnxfix.rewrite.rule import Rule
 from onnxfix.targets import local_target, resolve
@@ -89,17 +88,17 @@ def repair(
     outcome = repair_model(original, every_rule, options)
     proof = Proof(original, every_rule, options, verify, Path(inputs) if inputs else None, progress)
     blamed: list[Withheld] = []
-    with ExitStack() as files:
-        goal = destination if (outcome.journal or output is not None) and not dry_run else None
-        file = files.enter_context(candidate_file(outcome, goal))
-        verdict = proof.verdict(outcome, file.path)
-        if guilty := proof.guilty_rule(outcome, verdict, goal):
-            blamed = taken_back(outcome, guilty)
-            proof, outcome = proof.without(guilty)
-            file = files.enter_context(candidate_file(outcome, goal))
-            verdict = proof.verdict(outcome, file.path)
+    with Drafts(None if dry_run else destination, always=output is not None) as drafts:
+        attempt = proof.legalised(outcome, drafts)
+        verdict = proof.verdict(attempt, drafts.of(attempt.outcome).path)
+        if guilty := proof.guilty_rule(attempt, verdict):
+            blamed = taken_back(attempt.outcome, guilty)
+            proof, innocent = proof.without(guilty, attempt.refusals)
+            attempt = proof.legalised(innocent, drafts)
+            verdict = proof.verdict(attempt, drafts.of(attempt.outcome).path)
+        outcome, file = attempt.outcome, drafts.of(attempt.outcome)
         unwritten = refusal(verdict) if outcome.journal else ""
-        written = goal if not unwritten and (outcome.journal or output is not None) else None
+        written = None if unwritten else drafts.place(outcome)
         if written:
             file.publish()
     return RepairReport(

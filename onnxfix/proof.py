@@ -11,10 +11,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+import onnx
+
 from onnxfix import __version__
+from onnxfix.actions.refusals import Refusals
 from onnxfix.fixpoint.options import Options
-from onnxfix.fixpoint.rounds import Outcome, repair_model
+from onnxfix.fixpoint.rounds import Outcome, continued, repair_model
+from onnxfix.legalise import Attempt, known_refusals, legalise
 from onnxfix.model import Draft, Model, draft, weight_files
+from onnxfix.model.inference import typed_scopes
 from onnxfix.model.messages import copied
 from onnxfix.records import Check, Diagnostic, Verdict, Withheld
 from onnxfix.rewrite.rule import Rule
@@ -41,11 +46,37 @@ class Proof:
     inputs: Path | None
     progress: Callable[[str], object]
 
-    def verdict(self, outcome: Outcome, path: Path) -> Verdict:
-        """Structure, then numbers, then the engine; what follows a failure is not tried."""
+    def legalised(self, outcome: Outcome, drafts: Drafts) -> Attempt:
+        """The outcome with what the target refuses rewritten, and the engine check of the result.
+
+        The target itself is asked when engines are to be verified; what is known of it is the answer otherwise, and
+        where it is not installed.
+        """
+        engine = None
+        if self.verify == "engine":
+            attempt = legalise(outcome, self.rules, self.options, lambda made: self._engine(drafts.of(made).path))
+            if attempt.engine is not None and attempt.engine.outcome != "not_verified":
+                return attempt
+            outcome, engine = attempt.outcome, attempt.engine
+        scopes, _ = typed_scopes(outcome.model)
+        refusals = known_refusals(scopes, self.options.target)
+        if refusals:
+            following = continued(outcome, self.rules, self.options, refusals)
+            if following.journal != outcome.journal and engine is not None:
+                engine = self._engine(drafts.of(following).path)
+            outcome = following
+        return Attempt(outcome, engine, refusals)
+
+    def _engine(self, path: Path) -> Check:
+        self.progress("building the engine")
+        sample = recorded_inputs(self.inputs, self.original) if self.inputs else None
+        return verify_engine(path, self.options.target, sample=sample)
+
+    def verdict(self, attempt: Attempt, path: Path) -> Verdict:
+        """Structure, then numbers (not tried when the structure is wrong), and what the engine check said."""
         checks: list[Check] = []
-        if outcome.journal:
-            checks.append(_structural(outcome))
+        if attempt.outcome.journal:
+            checks.append(_structural(attempt.outcome))
             if self.verify != "none" and checks[0].outcome != "failed":
                 self.progress("comparing the outputs with the original's")
                 checks.append(
@@ -56,34 +87,64 @@ class Proof:
                         interface_changes=self.options.interface_changes,
                     )
                 )
-        if self.verify == "engine" and not any(check.outcome == "failed" for check in checks):
-            self.progress("building the engine")
-            sample = recorded_inputs(self.inputs, self.original) if self.inputs else None
-            checks.append(verify_engine(path, self.options.target, sample=sample))
+        if attempt.engine is not None and self.verify == "engine":
+            checks.append(attempt.engine)
         return Verdict(tuple(checks))
 
-    def guilty_rule(self, outcome: Outcome, verdict: Verdict, goal: Path | None) -> str:
+    def guilty_rule(self, attempt: Attempt, verdict: Verdict) -> str:
         """The code of the one rule without whose fixes structure and numbers are right, or "".
 
         Tried from the last rule to the first, because later fixes build on earlier ones.
         """
-        if verdict.outcome != "failed" or verdict.checks[-1].kind == "engine":
+        if not any(check.outcome == "failed" and check.kind != "engine" for check in verdict.checks):
             return ""
         steps = {rule.code for rule in self.rules if rule.step}  # these belong to the conversion that took them
-        codes = list(dict.fromkeys(entry.code for entry in reversed(outcome.journal) if entry.code not in steps))
+        journal = attempt.outcome.journal
+        codes = list(dict.fromkeys(entry.code for entry in reversed(journal) if entry.code not in steps))
         for code in codes if len(codes) > 1 else ():
             self.progress(f"trying without {code}")
-            innocent, others = self.without(code)
-            with candidate_file(others, goal) as file:
-                verdict = replace(innocent, verify="numeric").verdict(others, file.path)
+            innocent, others = self.without(code, attempt.refusals)
+            with candidate_file(others, None) as file:
+                verdict = replace(innocent, verify="numeric").verdict(Attempt(others), file.path)
                 if others.journal and verdict.outcome == "passed":
                     return code
         return ""
 
-    def without(self, code: str) -> tuple[Proof, Outcome]:
-        """The same proof, and the repair, with one rule left out."""
+    def without(self, code: str, refusals: Refusals) -> tuple[Proof, Outcome]:
+        """The same proof, and the repair with one rule left out."""
         options = replace(self.options, ignore=(*self.options.ignore, code))
-        return replace(self, options=options), repair_model(self.original, self.rules, options)
+        return replace(self, options=options), repair_model(self.original, self.rules, options, refusals)
+
+
+class Drafts:
+    """The candidate of one repair as a file: the last one asked for, which may become the result.
+
+    Use it in a `with`; what is not published is gone at its end.  The draft of a changed model, and with `always`
+    that of any model, lies at `goal`.
+    """
+
+    def __init__(self, goal: Path | None, always: bool) -> None:
+        self.goal, self.always = goal, always
+        self._files = ExitStack()
+        self._last: tuple[onnx.ModelProto, Draft] | None = None
+
+    def __enter__(self) -> Drafts:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._files.close()
+
+    def of(self, outcome: Outcome) -> Draft:
+        """The file of an outcome's model; the file of the one before goes."""
+        if self._last is None or self._last[0] is not outcome.model.proto:
+            self._files.close()
+            draft = self._files.enter_context(candidate_file(outcome, self.place(outcome)))
+            self._last = outcome.model.proto, draft
+        return self._last[1]
+
+    def place(self, outcome: Outcome) -> Path | None:
+        """Where the result of an outcome belongs; None when nothing is to be written."""
+        return self.goal if outcome.journal or self.always else None
 
 
 def taken_back(outcome: Outcome, code: str) -> list[Withheld]:

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Mapping
 
 from onnxfix.actions.context import Context
 from onnxfix.actions.convert_opset import convert_opset
+from onnxfix.actions.decompose import decompose
+from onnxfix.actions.expand_functions import expand_functions
 from onnxfix.actions.fold_constants import fold_constants
 from onnxfix.actions.fold_reshape import fold_reshape
 from onnxfix.actions.harmonise_types import harmonise_types
@@ -20,6 +22,7 @@ from onnxfix.actions.node_names import unique_node_names
 from onnxfix.actions.own_outputs import own_outputs
 from onnxfix.actions.parameters import parameters_of
 from onnxfix.actions.prune import close_initializers, prune_initializers, prune_inputs, prune_nodes
+from onnxfix.actions.report_refused import report_refused
 from onnxfix.actions.retype_interface import retype_interface
 from onnxfix.actions.shorten_names import shorten_names
 from onnxfix.actions.sort_nodes import find_cycles, sort_nodes
@@ -38,6 +41,8 @@ Action = Callable[..., Iterable[Proposal]]
 ACTIONS: Mapping[str, Action] = {
     "close_initializers": close_initializers,
     "convert_opset": convert_opset,
+    "decompose": decompose,
+    "expand_functions": expand_functions,
     "find_cycles": find_cycles,
     "find_unmade_inputs": find_unmade_inputs,
     "find_unmade_outputs": find_unmade_outputs,
@@ -51,6 +56,7 @@ ACTIONS: Mapping[str, Action] = {
     "prune_initializers": prune_initializers,
     "prune_inputs": prune_inputs,
     "prune_nodes": prune_nodes,
+    "report_refused": report_refused,
     "retype_interface": retype_interface,
     "shorten_names": shorten_names,
     "sort_nodes": sort_nodes,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
+from onnxfix.actions.refusals import NOTHING, Refusals
 from onnxfix.model.model import Model
 from onnxfix.model.names import Names
 from onnxfix.model.scope import Scope
@@ -18,7 +20,8 @@ class Context:
 
     `complaint` is what the ONNX checker says ("" when the model is valid); `steps` are the rules of opset
     conversion; `interface_changes` tells whether the user allows other types at the graph's inputs and outputs;
-    `opset` is the version that the user asks for, None when none is.
+    `opset` is the version that the user asks for, None when none is.  `refusals` are the nodes that the target
+    refuses; with `only_refused` (a rule that says `when = "refused"`) an action looks at no other node.
     """
 
     model: Model
@@ -29,8 +32,36 @@ class Context:
     steps: Sequence[Rule] = ()
     interface_changes: bool = False
     opset: int | None = None
+    refusals: Refusals = NOTHING
+    only_refused: bool = False
 
     @property
     def main(self) -> Scope:
         """The main graph."""
         return self.scopes[0]
+
+    def every_node(self) -> Iterator[tuple[Scope, int]]:
+        """The nodes to look at, as (scope, index): all, or the refused ones."""
+        for nodes in self._by_operator.values():
+            yield from self._wanted(nodes)
+
+    def nodes_of(self, operators: Sequence[str], domain: str = "") -> Iterator[tuple[Scope, int]]:
+        """The nodes of these operators to look at, as (scope, index): all, or the refused ones."""
+        for operator in operators:
+            yield from self._wanted(self._by_operator.get((domain, operator), []))
+
+    def wants(self, scope: Scope, index: int) -> bool:
+        """Whether a node is to be looked at."""
+        return not self.only_refused or self.refusals.of(scope, index) is not None
+
+    def _wanted(self, nodes: list[tuple[Scope, int]]) -> Iterator[tuple[Scope, int]]:
+        return (node for node in nodes if self.wants(*node))
+
+    @cached_property
+    def _by_operator(self) -> dict[tuple[str, str], list[tuple[Scope, int]]]:
+        found: dict[tuple[str, str], list[tuple[Scope, int]]] = {}
+        for scope in self.scopes:
+            for index, node in enumerate(scope.nodes):
+                domain = "" if node.domain == "ai.onnx" else node.domain
+                found.setdefault((domain, node.op_type), []).append((scope, index))
+        return found

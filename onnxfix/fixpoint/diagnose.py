@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from onnxfix.actions import ACTIONS, Context
@@ -63,13 +63,17 @@ def diagnose(context: Context, rules: Sequence[Rule]) -> list[Finding]:
     While a value is made twice, who makes what is not clear, and only the rule that repairs that is asked.
     """
     wanted = [rule for rule in rules if rule.step is None and _for_target(rule, context)]
+    if not context.refusals:
+        wanted = [rule for rule in wanted if not rule.only_refused]
     if any(made_twice(scope) for scope in context.scopes):
         wanted = [rule for rule in wanted if rule.action == FIRST]
     rank = {rule.code: number for number, rule in enumerate(wanted)}
     findings = list(_rewrites(context, _index(wanted)))
+    refused = replace(context, only_refused=True)
     for rule in wanted:
         if rule.action:
-            findings += _attempt(context, rule, context.main, None, partial(_proposed, context, rule))
+            view = refused if rule.only_refused else context
+            findings += _attempt(context, rule, context.main, None, partial(_proposed, view, rule))
     return sorted(findings, key=lambda finding: rank[finding.rule.code])
 
 
@@ -129,9 +133,14 @@ def _rewrites(context: Context, index: Index) -> Iterator[Finding]:
 
 def _matched(context: Context, scope: Scope, rule: Rule, rewrite: Rewrite, number: int) -> Iterator[Finding]:
     result = match(scope, rewrite, number)
-    if isinstance(result, Match):
+    if isinstance(result, Match) and _refused(context, scope, rule, result):
         edit = replacement(scope, rewrite, result, context.names)
         yield Finding(rule, Proposal(rule.summary, scope, number, edits=(edit,)))
+
+
+def _refused(context: Context, scope: Scope, rule: Rule, found: Match) -> bool:
+    """Whether the target refuses a node of the match, for a rule that wants that."""
+    return not rule.only_refused or any(context.refusals.of(scope, index) for index in found.nodes.values())
 
 
 _STUMBLES = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)

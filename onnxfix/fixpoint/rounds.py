@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from onnxfix.actions import Context
 from onnxfix.actions.convert_opset import REQUESTED
+from onnxfix.actions.refusals import NOTHING, Refusals
 from onnxfix.errors import NotConverged
 from onnxfix.fixpoint.diagnose import Finding, diagnose
 from onnxfix.fixpoint.options import Options
@@ -16,9 +17,13 @@ from onnxfix.model.edit import apply_edits
 from onnxfix.model.inference import typed_scopes
 from onnxfix.model.model import Model
 from onnxfix.model.names import Names
+from onnxfix.model.scope import ScopeId
 from onnxfix.model.text import node_text
 from onnxfix.records import AppliedFix
 from onnxfix.rewrite.rule import Rule
+
+BARE_REFUSAL = "report_refused"
+"""The action that tells of refused nodes that no rule can help."""
 
 MAX_ROUNDS = 40
 MAX_GROWTH = 10, 1_000
@@ -41,7 +46,9 @@ class Outcome:
     first_complaint: str = ""
 
 
-def look(model: Model, rules: Sequence[Rule], options: Options) -> tuple[Context, list[Finding]]:
+def look(
+    model: Model, rules: Sequence[Rule], options: Options, refusals: Refusals = NOTHING
+) -> tuple[Context, list[Finding]]:
     """One look at a model: its context and the findings of the wanted rules."""
     scopes, complaint = typed_scopes(model)
     context = Context(
@@ -53,6 +60,7 @@ def look(model: Model, rules: Sequence[Rule], options: Options) -> tuple[Context
         steps=[rule for rule in rules if rule.step],
         interface_changes=options.interface_changes,
         opset=options.opset,
+        refusals=refusals,
     )
     return context, diagnose(context, [rule for rule in rules if options.wants(rule) or _requested(rule, options)])
 
@@ -62,8 +70,8 @@ def _requested(rule: Rule, options: Options) -> bool:
     return rule.code == REQUESTED and options.opset is not None and REQUESTED not in options.ignore
 
 
-def repair_model(model: Model, rules: Sequence[Rule], options: Options) -> Outcome:
-    """Apply fixes round by round until none is left.
+def repair_model(model: Model, rules: Sequence[Rule], options: Options, refusals: Refusals = NOTHING) -> Outcome:
+    """Apply fixes round by round until none is left; `refusals` are the nodes that the target is known to refuse.
 
     Raises NotConverged, naming the rules, when a state comes back or the rounds run out.
     """
@@ -72,14 +80,14 @@ def repair_model(model: Model, rules: Sequence[Rule], options: Options) -> Outco
     limit = 0
     first_complaint = ""
     for number in range(1, MAX_ROUNDS + 1):
-        context, findings = look(model, rules, options)
+        context, findings = look(model, rules, options, refusals)
         nodes = sum(len(scope.nodes) for scope in context.scopes)
         if number == 1:
             limit, first_complaint = MAX_GROWTH[0] * nodes + MAX_GROWTH[1], context.complaint
         plan = make_plan(findings, options)
         if not plan.chosen:
             withheld = {id(finding) for finding, _ in plan.withheld}
-            remaining = [finding for finding in findings if id(finding) not in withheld]
+            remaining = _answered([finding for finding in findings if id(finding) not in withheld], plan.withheld)
             return Outcome(model, journal, remaining, list(plan.withheld), context.complaint, first_complaint)
         if nodes > limit:
             raise _endless(model, journal, number - 2)
@@ -90,6 +98,25 @@ def repair_model(model: Model, rules: Sequence[Rule], options: Options) -> Outco
             raise _endless(model, journal, seen[state])
         seen[state] = number
     raise _endless(model, journal, MAX_ROUNDS - 4)
+
+
+def continued(before: Outcome, rules: Sequence[Rule], options: Options, refusals: Refusals) -> Outcome:
+    """Repair an outcome's model further, now that the target's refusals are known; the journal goes on."""
+    after = repair_model(before.model, rules, options, refusals)
+    first = max((entry.round for entry in before.journal), default=0)
+    journal = [*before.journal, *(replace(entry, round=entry.round + first) for entry in after.journal)]
+    return replace(after, journal=journal, first_complaint=before.first_complaint)
+
+
+def _answered(remaining: list[Finding], withheld: Sequence[tuple[Finding, str]]) -> list[Finding]:
+    """What remains, without the bare refusal of a node of which another rule has more to say."""
+    others = [*remaining, *(finding for finding, _ in withheld)]
+    known = {_place(finding) for finding in others if finding.rule.action != BARE_REFUSAL}
+    return [finding for finding in remaining if finding.rule.action != BARE_REFUSAL or _place(finding) not in known]
+
+
+def _place(finding: Finding) -> tuple[ScopeId, int | None]:
+    return finding.proposal.scope.id, finding.proposal.node
 
 
 def _endless(model: Model, journal: Sequence[AppliedFix], since: int) -> NotConverged:

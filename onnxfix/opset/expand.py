@@ -22,9 +22,16 @@ def expansion(scope: Scope, index: int, version: int, names: Names) -> Edit | No
     None when `version` has it, or the schema holds no definition for the opset of the scope, or one that needs a
     type which is not known here.
     """
+    if schema_at(scope.nodes[index].op_type, version) is not None:
+        return None
+    return written_out(scope, index, names)
+
+
+def written_out(scope: Scope, index: int, names: Names) -> Edit | None:
+    """The Edit that puts an operator's definition in its place; None as for `expansion`."""
     node = scope.nodes[index]
     schema = schema_at(node.op_type, scope.opset)
-    if node.domain or schema is None or schema_at(node.op_type, version) is not None:
+    if node.domain or schema is None:
         return None
     function = _definition(scope, node, schema)
     if function is None or any(True for inner in function.node for _ in subgraphs(inner)):

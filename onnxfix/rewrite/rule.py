@@ -154,7 +154,8 @@ class Rule:
     """One file of rules/.  Either `rewrites` or `action` is given.
 
     `opset` is the range of the default domain's version in which the rule looks at a scope.  A rule with `step`
-    (from, to) is no finding of its own: it is one step of an opset conversion.
+    (from, to) is no finding of its own: it is one step of an opset conversion.  One with `only_refused` looks at
+    nodes that the target refuses, and at no other.
     """
 
     code: str
@@ -172,6 +173,7 @@ class Rule:
     action: str = ""
     parameters: Mapping[str, Any] = field(default_factory=dict)
     step: tuple[int, int] | None = None
+    only_refused: bool = False
     examples: tuple[Example, ...] = ()
 
 

@@ -23,7 +23,7 @@ MAX_OPSET = 1000
 
 RULE_KEYS = {
     *("code", "name", "level", "applicability", "summary", "why", "safety"),
-    *("opset", "target", "step", "rewrite", "action", "examples"),
+    *("opset", "target", "step", "when", "rewrite", "action", "examples"),
 }
 REWRITE_KEYS = {"match", "with", "where", "let", "optional", "variadic", "variadic_outputs", "ignore", "each"}
 EXAMPLE_KEYS = {"before", "after", "note", "opset", "reports", "baseline"}
@@ -65,6 +65,7 @@ def parse_rule(text: str, source: str, family: str, actions: Mapping[str, Mappin
         action=action,
         parameters=parameters,
         step=_step(reader),
+        only_refused=reader.choice("when", ("always", "refused"), "always") == "refused",
         examples=tuple(_example(item) for item in reader.tables("examples")),
     )
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import onnx
 
 from onnxfix.actions.convert_opset import REQUESTED
+from onnxfix.actions.refusals import EVERYTHING
 from onnxfix.fixpoint.options import Options
 from onnxfix.fixpoint.rounds import Outcome, look, repair_model
 from onnxfix.model import Model, load, save
@@ -35,7 +36,7 @@ def problems(rule: Rule, example: Example, rules: Sequence[Rule]) -> Iterator[st
         yield f"the text is no model: {error}"
         return
     options = _options(rule, example)
-    outcome = repair_model(before, rules, options)
+    outcome = repair_model(before, rules, options, EVERYTHING)
     if after is None:
         yield from _left_alone(rule, example, outcome)
         return
@@ -78,10 +79,10 @@ def _properties(
 ) -> Iterator[str]:
     if outcome.complaint:
         yield f"the ONNX checker refuses the result: {outcome.complaint}"
-    _, findings = look(outcome.model, rules, options)
+    _, findings = look(outcome.model, rules, options, EVERYTHING)
     if any(finding.rule.code == rule.code for finding in findings):
         yield "the rule is not silent on its own result"
-    again = repair_model(outcome.model, rules, options)
+    again = repair_model(outcome.model, rules, options, EVERYTHING)
     if again.journal:
         yield "a second run changes the result again"
     numbers = _compare(before, outcome.model)

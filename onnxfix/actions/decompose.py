@@ -1,0 +1,31 @@
+"""Nodes written in other operators, by one of the bodies in onnxfix.decompose."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from onnxfix.actions.context import Context
+from onnxfix.decompose import BODIES, NoRewrite, Op
+from onnxfix.errors import RuleError
+from onnxfix.model.edit import Proposal
+
+
+def decompose(context: Context, body: str, operators: Sequence[str], domain: str = "") -> Iterator[Proposal]:
+    """A Proposal for each node of the operators: with an edit, or with the reason why there is none.
+
+    `body` names a function of onnxfix.decompose.  Raises RuleError when there is none of that name.
+    """
+    if body not in BODIES:
+        raise RuleError(f"no body is called {body!r}", hint=f"there are {', '.join(sorted(BODIES))}")
+    for scope, index in context.nodes_of(operators, domain):
+        op = Op(scope, index, context.names)
+        try:
+            BODIES[body](op)
+        except NoRewrite as reason:
+            yield Proposal(f"{op.node.op_type} is not rewritten: {reason}", scope, index)
+            continue
+        message = f"{op.node.op_type} is written in other operators"
+        if op.unsafe:
+            yield Proposal(f"{message}; {op.unsafe}", scope, index, edits=(op.edit(),), applicability="unsafe")
+        else:
+            yield Proposal(message, scope, index, edits=(op.edit(),))

@@ -1,0 +1,18 @@
+"""Refused nodes that no rule can help: told with the target's own words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from onnxfix.actions.context import Context
+from onnxfix.model.edit import Proposal
+from onnxfix.targets import explain_message
+
+
+def report_refused(context: Context) -> Iterator[Proposal]:
+    """A Proposal without an edit for each refused node."""
+    for scope, index in context.every_node():
+        said = context.refusals.of(scope, index) or ""
+        causes = explain_message(said, context.target)
+        cause = f" ({causes[0].cause})" if causes else ""
+        yield Proposal(f"{scope.nodes[index].op_type} is refused, no rule rewrites it: {said}{cause}", scope, index)

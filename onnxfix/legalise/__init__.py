@@ -1,0 +1,8 @@
+"""Making the target accept a model: ask it what it refuses, rewrite that, ask again."""
+
+from __future__ import annotations
+
+from onnxfix.legalise.known import known_refusals
+from onnxfix.legalise.loop import Attempt, legalise
+
+__all__ = ["Attempt", "known_refusals", "legalise"]
