@@ -12,7 +12,8 @@ import onnx
 from onnxfix.errors import OnnxfixError
 from onnxfix.fixpoint.catalogue import load_rules
 from onnxfix.fixpoint.options import Options
-from onnxfix.fixpoint.rounds import Outcome, look, repair_model
+from onnxfix.fixpoint.rounds import Outcome, answered, look, repair_model
+from onnxfix.legalise import known_refusals
 from onnxfix.model import Draft, Model, load, weight_files
 from onnxfix.model.types import STANDARD
 from onnxfix.proof import METADATA_KEY, Drafts, Proof, Verification, refusal, taken_back
@@ -43,6 +44,9 @@ def check(
     every_rule = _rules(options)
     original = load(model)
     context, findings = look(original, every_rule, options)
+    if refusals := known_refusals(context.scopes, options.target):
+        context, findings = look(original, every_rule, options, refusals)
+        findings = answered(findings)
     return CheckReport(
         model=original.label,
         target=_title(options.target),

@@ -86,8 +86,9 @@ def repair_model(model: Model, rules: Sequence[Rule], options: Options, refusals
             limit, first_complaint = MAX_GROWTH[0] * nodes + MAX_GROWTH[1], context.complaint
         plan = make_plan(findings, options)
         if not plan.chosen:
-            withheld = {id(finding) for finding, _ in plan.withheld}
-            remaining = _answered([finding for finding in findings if id(finding) not in withheld], plan.withheld)
+            held = [finding for finding, _ in plan.withheld]
+            withheld = {id(finding) for finding in held}
+            remaining = answered([finding for finding in findings if id(finding) not in withheld], held)
             return Outcome(model, journal, remaining, list(plan.withheld), context.complaint, first_complaint)
         if nodes > limit:
             raise _endless(model, journal, number - 2)
@@ -108,11 +109,10 @@ def continued(before: Outcome, rules: Sequence[Rule], options: Options, refusals
     return replace(after, journal=journal, first_complaint=before.first_complaint)
 
 
-def _answered(remaining: list[Finding], withheld: Sequence[tuple[Finding, str]]) -> list[Finding]:
-    """What remains, without the bare refusal of a node of which another rule has more to say."""
-    others = [*remaining, *(finding for finding, _ in withheld)]
-    known = {_place(finding) for finding in others if finding.rule.action != BARE_REFUSAL}
-    return [finding for finding in remaining if finding.rule.action != BARE_REFUSAL or _place(finding) not in known]
+def answered(findings: Sequence[Finding], others: Sequence[Finding] = ()) -> list[Finding]:
+    """The findings without the bare refusal of a node of which another rule (or one of `others`) has more to say."""
+    known = {_place(finding) for finding in (*findings, *others) if finding.rule.action != BARE_REFUSAL}
+    return [finding for finding in findings if finding.rule.action != BARE_REFUSAL or _place(finding) not in known]
 
 
 def _place(finding: Finding) -> tuple[ScopeId, int | None]:

@@ -9,7 +9,10 @@ import onnx
 from onnxfix.actions.refusals import NOTHING, Refusals, forms
 from onnxfix.model.scope import Scope
 from onnxfix.model.types import STANDARD
+from onnxfix.opset.view import schema_at
 from onnxfix.targets import Target, supports
+
+_KNOWN_TYPES = frozenset(onnx.TensorProto.DataType.values()) - {onnx.TensorProto.UNDEFINED}
 
 
 def known_refusals(scopes: Sequence[Scope], target: Target | None) -> Refusals:
@@ -23,10 +26,24 @@ def known_refusals(scopes: Sequence[Scope], target: Target | None) -> Refusals:
 def _refused(scopes: Sequence[Scope], target: Target) -> Iterator[tuple[Scope, int, str]]:
     for scope in scopes:
         for index, node in enumerate(scope.nodes):
-            if node.domain in STANDARD:
-                support = supports(target, node.op_type, opset=scope.opset, attributes=_attributes(node))
-                if support.answer == "no":
-                    yield scope, index, support.reason
+            if node.domain not in STANDARD:
+                continue
+            dtypes, attributes = _data_types(scope, node), _attributes(node)
+            support = supports(target, node.op_type, opset=scope.opset, dtypes=dtypes, attributes=attributes)
+            if support.answer == "no" and support.level != "silent_wrong":
+                yield scope, index, support.reason
+
+
+def _data_types(scope: Scope, node: onnx.NodeProto) -> tuple[int, ...]:
+    """The known element types of the data: of the first input, and of those that share its type variable."""
+    schema = schema_at(node.op_type, scope.opset)
+    if schema is None or not schema.inputs or node.op_type.endswith("Window"):  # which read a size only
+        return ()
+    variable = schema.inputs[node.op_type == "Where"].type_str  # its first input is the condition
+    formals = [schema.inputs[min(place, len(schema.inputs) - 1)] for place in range(len(node.input))]
+    names = (name for name, formal in zip(node.input, formals, strict=True) if name and formal.type_str == variable)
+    kinds = (scope.type_of(name) for name in names)
+    return tuple(dict.fromkeys(kind.dtype for kind in kinds if kind.dtype in _KNOWN_TYPES and kind.kind == "tensor"))
 
 
 def _attributes(node: onnx.NodeProto) -> dict[str, object]:

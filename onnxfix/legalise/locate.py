@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+import onnx
+
 from onnxfix.model.scope import Scope
 
 Place = tuple[Scope, int, str]
@@ -30,28 +32,33 @@ def located(scopes: Sequence[Scope], errors: Iterable[Mapping[str, Any]]) -> tup
 
 
 def _named(scopes: Sequence[Scope], error: Mapping[str, Any]) -> list[Place]:
-    found = [
-        (scope, index, error["message"])
+    """By name and operator; without a name by operator and place, which counts from the start of the node's own graph.
+
+    Where neither fits, every node of the operator without a name is meant.
+    """
+    alike = [
+        (scope, index)
         for scope in scopes
         for index, node in enumerate(scope.nodes)
-        if node.op_type == error["op_type"] and error["node"] in _names(node)
+        if error["op_type"] in ("", node.op_type)
     ]
-    if found:
-        return found
-    main, index = scopes[0], error["index"]
-    if 0 <= index < len(main.nodes) and error["op_type"] in ("", main.nodes[index].op_type):
-        return [(main, index, error["message"])]
-    return []
+    named = [(scope, index) for scope, index in alike if error["node"] in _names(scope.nodes[index])]
+    placed = [(scope, index) for scope, index in alike if index == error["index"] and not error["node"]]
+    unnamed = [(scope, index) for scope, index in alike if error["op_type"] and not scope.nodes[index].name]
+    return [(scope, index, error["message"]) for scope, index in named or placed or unnamed]
 
 
 def _mentioned(scopes: Sequence[Scope], message: str) -> Iterator[Place]:
-    words = set(_WORDS.findall(message)) | set(re.findall(r"\[ONNX Layer: ([^\]]+)\]", message))
+    """The nodes whose layers the text names; a layer that is one of several for a node ends in a number."""
+    words = {word.strip(".:") for word in _WORDS.findall(message)}
+    words |= set(re.findall(r"\[ONNX Layer: ([^\]]+)\]", message))
+    words |= {re.sub(r"_\d+$", "", word) for word in words}
     for scope in scopes:
         for index, node in enumerate(scope.nodes):
             if words & _names(node):
                 yield scope, index, message
 
 
-def _names(node: Any) -> set[str]:
+def _names(node: onnx.NodeProto) -> set[str]:
     first = next(iter(node.output), "")
     return {name for name in (node.name, f"node_of_{first}" if first and not node.name else "") if name}

@@ -95,6 +95,13 @@ SAID: dict[str, tuple[onnx.ModelProto, str]] = {
         "1 name of more than",
     ),
     "no name of the graph": (edited(lambda m: m.graph.ClearField("name")), "name"),
+    "strings, which no TensorRT takes": (
+        parsed(
+            'g (string[2] x) => (bool[2] y) { c = Constant<value_strings = ["a", "b"]>()  y = Equal(x, c) }',
+            '<ir_version: 9, opset_import: ["" : 19]> ',
+        ),
+        "not in string",
+    ),
     "an attribute without type": (edited(lambda m: m.graph.node[0].attribute.add(name="axis", i=3)), ""),
 }
 
@@ -103,10 +110,6 @@ FINE: dict[str, onnx.ModelProto] = {
     "tensors of size 0": parsed("g (float[0,3] x) => (float[0,3] y) { y = Relu(x) }"),
     "a graph name of 100,000 characters": edited(lambda m: setattr(m.graph, "name", "g" * 100_000)),
     "names of one emoji and a line break": edited(lambda m: setattr(m.graph.node[0], "name", "\U0001f600\n")),
-    "strings": parsed(
-        'g (string[2] x) => (bool[2] y) { c = Constant<value_strings = ["a", "b"]>()  y = Equal(x, c) }',
-        '<ir_version: 9, opset_import: ["" : 19]> ',
-    ),
 }
 
 
