@@ -13,14 +13,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from onnxfix.api import Options, check, convert_opset, repair
+    from onnxfix.api import Options, check, convert_opset, opsets, repair
     from onnxfix.errors import ModelFileError, NotConverged, OnnxfixError, RuleError
     from onnxfix.records import AppliedFix, Check, CheckReport, Diagnostic, RepairReport, Verdict, Withheld
 
 __version__ = "0.1.0"
 
 _HOME = {
-    **dict.fromkeys(("Options", "check", "convert_opset", "repair"), "onnxfix.api"),
+    **dict.fromkeys(("Options", "check", "convert_opset", "opsets", "repair"), "onnxfix.api"),
     **dict.fromkeys(("ModelFileError", "NotConverged", "OnnxfixError", "RuleError"), "onnxfix.errors"),
     **dict.fromkeys(
         ("AppliedFix", "Check", "CheckReport", "Diagnostic", "RepairReport", "Verdict", "Withheld"), "onnxfix.records"
@@ -42,6 +42,7 @@ __all__ = [
     "Withheld",
     "check",
     "convert_opset",
+    "opsets",
     "repair",
 ]
 

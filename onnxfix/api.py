@@ -16,8 +16,9 @@ from onnxfix.fixpoint.rounds import Outcome, answered, look, repair_model
 from onnxfix.legalise import known_refusals
 from onnxfix.model import Draft, Model, load, weight_files
 from onnxfix.model.types import STANDARD
+from onnxfix.opset.reach import reach
 from onnxfix.proof import METADATA_KEY, Drafts, Proof, Verification, refusal, taken_back
-from onnxfix.records import CheckReport, ModelSummary, RepairReport, Withheld
+from onnxfix.records import CheckReport, ModelSummary, OpsetReport, RepairReport, Withheld
 from onnxfix.rewrite.rule import Rule
 from onnxfix.targets import local_target, resolve
 from onnxfix.targets.records import Target
@@ -128,6 +129,15 @@ def convert_opset(
     return repair(model, output, opset=opset, select=("requested-opset",), verify=verify)
 
 
+def opsets(model: Source) -> OpsetReport:
+    """Which opset versions a model can reach from its own, and which nodes keep it from the others.
+
+    Raises OnnxfixError for a file that is no model, or a model of a version that is not known.
+    """
+    original = load(model)
+    return OpsetReport(original.label, summary(original).opset, reach(original, load_rules()))
+
+
 def summary(model: Model) -> ModelSummary:
     """The few facts that head a report."""
     graph = model.proto.graph
@@ -226,4 +236,4 @@ def _notes(proof: Proof, outcome: Outcome, file: Draft) -> Iterator[str]:
         yield f"the weights are in {', '.join(weights[:3])}; keep the model beside them"
 
 
-__all__ = ["METADATA_KEY", "Options", "check", "convert_opset", "repair", "summary"]
+__all__ = ["METADATA_KEY", "Options", "check", "convert_opset", "opsets", "repair", "summary"]

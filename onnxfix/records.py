@@ -97,6 +97,42 @@ class ModelSummary:
 
 
 @dataclass(frozen=True, slots=True)
+class OpsetReach:
+    """Whether a model can be converted to an opset version; `own` marks the version it has."""
+
+    version: int
+    own: bool = False
+    blockers: tuple[Diagnostic, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class OpsetReport:
+    """The opset versions that a model can reach, in order, and what keeps it from the others."""
+
+    model: str
+    opset: int
+    reach: tuple[OpsetReach, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """The report as JSON types."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class InterfaceChange:
+    """An input or output that callers find changed: its signature before and after, as ONNX text writes a type.
+
+    `before` is "" for one that is new, `after` for one that is gone.  An input that became a constant has
+    `constant TYPE = VALUE` after, and an output that a cut left to the rest `in the rest: TYPE`.
+    """
+
+    kind: Literal["input", "output"]
+    name: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True)
 class CheckReport:
     """What `check` found in one model; `complaint` is what the ONNX checker says of it, "" when it is valid."""
 
@@ -118,7 +154,10 @@ class CheckReport:
 
 @dataclass(frozen=True, slots=True)
 class RepairReport:
-    """What `repair` did to one model. `output` is "" when nothing was written; `unwritten` says why."""
+    """What `repair` did to one model. `output` is "" when nothing was written; `unwritten` says why.
+
+    `interface` lists what callers find changed, `rest` is the file with what a cut took off ("" without one).
+    """
 
     model: str
     target: str
@@ -132,6 +171,8 @@ class RepairReport:
     unwritten: str = ""
     notes: tuple[str, ...] = ()
     seconds: float = 0.0
+    interface: tuple[InterfaceChange, ...] = ()
+    rest: str = ""
 
     @property
     def exit_code(self) -> int:

@@ -13,7 +13,7 @@ import onnxfix
 
 NAMES = [
     *("AppliedFix", "Check", "CheckReport", "Diagnostic", "ModelFileError", "NotConverged", "OnnxfixError", "Options"),
-    *("RepairReport", "RuleError", "Verdict", "Withheld", "check", "convert_opset", "repair"),
+    *("RepairReport", "RuleError", "Verdict", "Withheld", "check", "convert_opset", "opsets", "repair"),
 ]
 
 SIGNATURES = {
@@ -24,6 +24,7 @@ SIGNATURES = {
         "progress=<class 'str'>)"
     ),
     "convert_opset": "(model, opset, output=None, *, verify='numeric')",
+    "opsets": "(model)",
     "Options": (
         "(target=None, opset=None, select=(), ignore=(), unsafe_fixes=False, interface_changes=False, rule_folders=())"
     ),

@@ -22,7 +22,13 @@ from onnxfix.report.text import sentence
 COMMANDS = {
     "repair": "repair a model, prove the repair, and write it",
     "check": "say what is wrong with models; change nothing",
+    "run": "run a model or a plan file on the GPU, and time it",
+    "compare": "compare an engine with its model: per output and per layer",
     "show": "the facts about a model: interface, operators, weights",
+    "build": "build a TensorRT engine and write its plan file",
+    "inspect": "what a plan file holds, and whether it loads here",
+    "doctor": "what this machine has, what is broken, and how to mend it",
+    "opset": "which opset versions a model can reach, and what keeps it from the others",
     "rules": "list the rules, or explain one",
     "rules test": "run the examples of your own rules",
     "rules new": "write the skeleton of a rule",

@@ -1,0 +1,37 @@
+"""Which opset versions a model can reach, and which nodes keep it from the others.  Nothing is written."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from onnxfix.cli.arguments import declare_format
+
+
+def declare(parser: argparse.ArgumentParser) -> None:
+    """The arguments of the command."""
+    parser.add_argument("model", metavar="MODEL", type=Path, help="the .onnx file")
+    declare_format(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Try every version."""
+    from onnxfix import sandbox
+
+    sandbox.checker().start()
+    from onnxfix.report import terminal
+
+    with terminal.progress() as progress:
+        from onnxfix import api
+
+        progress("converting to every opset")
+        report = api.opsets(options.model)
+    if options.format == "json":
+        from onnxfix.report import json
+
+        json.write(report.to_json())
+    else:
+        from onnxfix.report.opsets import opset_lines
+
+        terminal.write(opset_lines(report))
+    return 0
