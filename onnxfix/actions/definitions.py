@@ -57,14 +57,10 @@ def made_twice(scope: Scope) -> set[str]:
     What such a name means depends on the order of the nodes, so that producers and users say nothing reliable
     about the scope until each value has a name of its own.
     """
-    seen: set[str] = set()
-    twice: set[str] = set()
-    for node in scope.nodes:
-        for name in filter(None, node.output):
-            if name in seen or given(scope, name):
-                twice.add(name)
-            seen.add(name)
-    return twice
+    before = {*scope.inputs, *scope.initializers, *sparse(scope)} & scope.producer.keys()
+    if scope.parent is not None:
+        before |= {name for name in scope.producer if from_outside(scope, name)}
+    return before | scope.repeated
 
 
 def dead_nodes(scope: Scope) -> list[int]:

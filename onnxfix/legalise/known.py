@@ -24,14 +24,24 @@ def known_refusals(scopes: Sequence[Scope], target: Target | None) -> Refusals:
 
 
 def _refused(scopes: Sequence[Scope], target: Target) -> Iterator[tuple[Scope, int, str]]:
+    """Nodes of one operator, types and attributes are asked about once."""
+    answers: dict[tuple[object, ...], str] = {}
     for scope in scopes:
         for index, node in enumerate(scope.nodes):
             if node.domain not in STANDARD:
                 continue
-            dtypes, attributes = _data_types(scope, node), _attributes(node)
-            support = supports(target, node.op_type, opset=scope.opset, dtypes=dtypes, attributes=attributes)
-            if support.answer == "no" and support.level != "silent_wrong":
-                yield scope, index, support.reason
+            dtypes = _data_types(scope, node)
+            key = node.op_type, scope.opset, dtypes, tuple(a.SerializeToString() for a in _plain(node))
+            if key not in answers:
+                answers[key] = _refusal(target, node, scope.opset, dtypes)
+            if answers[key]:
+                yield scope, index, answers[key]
+
+
+def _refusal(target: Target, node: onnx.NodeProto, opset: int, dtypes: tuple[int, ...]) -> str:
+    attributes = {a.name: _text(onnx.helper.get_attribute_value(a)) for a in _plain(node)}
+    support = supports(target, node.op_type, opset=opset, dtypes=dtypes, attributes=attributes)
+    return support.reason if support.answer == "no" and support.level != "silent_wrong" else ""
 
 
 def _data_types(scope: Scope, node: onnx.NodeProto) -> tuple[int, ...]:
@@ -46,10 +56,9 @@ def _data_types(scope: Scope, node: onnx.NodeProto) -> tuple[int, ...]:
     return tuple(dict.fromkeys(kind.dtype for kind in kinds if kind.dtype in _KNOWN_TYPES and kind.kind == "tensor"))
 
 
-def _attributes(node: onnx.NodeProto) -> dict[str, object]:
+def _plain(node: onnx.NodeProto) -> list[onnx.AttributeProto]:
     graphs = (onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS)
-    plain = (a for a in node.attribute if a.type not in graphs and not a.ref_attr_name)
-    return {a.name: _text(onnx.helper.get_attribute_value(a)) for a in plain}
+    return [a for a in node.attribute if a.type not in graphs and not a.ref_attr_name]
 
 
 def _text(value: object) -> object:

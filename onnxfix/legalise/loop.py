@@ -11,7 +11,6 @@ from onnxfix.fixpoint.options import Options
 from onnxfix.fixpoint.rounds import Outcome, continued
 from onnxfix.legalise.locate import located
 from onnxfix.legalise.probe import refused_alone
-from onnxfix.model.inference import typed_scopes
 from onnxfix.records import Check
 from onnxfix.rewrite.rule import Rule
 
@@ -52,11 +51,10 @@ def legalise(outcome: Outcome, rules: Sequence[Rule], options: Options, build: C
 
 def _refused(outcome: Outcome, errors: Sequence[dict[str, Any]], known: Refusals, options: Options) -> Refusals | None:
     """The refusals known so far and those behind the errors; None when nothing new is found."""
-    scopes, _ = typed_scopes(outcome.model)
-    parse, build = located(scopes, errors)
+    parse, build = located(outcome.scopes, errors)
     more = known.with_nodes(forms(parse, exact=False), forms(build, exact=True))
     if not _grew(known, more):
-        alone = list(refused_alone(scopes, options.target))
+        alone = list(refused_alone(outcome.scopes, options.target))
         more = known.with_nodes({}, forms(alone, exact=True))
     return more if _grew(known, more) else None
 

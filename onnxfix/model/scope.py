@@ -49,6 +49,16 @@ class Scope:
         }
 
     @cached_property
+    def repeated(self) -> frozenset[str]:
+        """The values that more than one node makes, or one node twice."""
+        seen: set[str] = set()
+        twice: set[str] = set()
+        for node in self.nodes:
+            for name in node.output:
+                (twice if name in seen else seen).add(name)
+        return frozenset(twice - {""})
+
+    @cached_property
     def users(self) -> dict[str, list[tuple[int, int]]]:
         """For each value: (index of a node, index among its inputs); -1 when a subgraph of the node reads it."""
         users: dict[str, list[tuple[int, int]]] = {}
