@@ -1,0 +1,151 @@
+"""Which node of one graph is which of the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from onnxfix.diff.graph import Graph
+from onnxfix.diff.prints import Prints, Shade, around, backward, content, forward, outline, own, widened
+
+RADIUS = 3
+"""So many steps around a node are looked at."""
+
+Inner = Mapping[int, int]
+
+
+@dataclass
+class Pairs:
+    """The matched nodes, both ways, and those matched since somebody last asked."""
+
+    left: dict[int, int] = field(default_factory=dict)
+    right: dict[int, int] = field(default_factory=dict)
+    fresh: list[tuple[int, int]] = field(default_factory=list)
+
+    def add(self, a: int, b: int) -> None:
+        """Match two nodes that are free."""
+        self.left[a], self.right[b] = b, a
+        self.fresh.append((a, b))
+
+    def free(self, a: int, b: int) -> bool:
+        """Whether neither is matched."""
+        return a not in self.left and b not in self.right
+
+
+def match_nodes(one: Graph, two: Graph, inner: tuple[Inner, Inner]) -> Pairs:
+    """Match nodes from the strongest evidence to the weakest.
+
+    First nodes that compute the same and are needed for the same; then those of which one side holds, or whose
+    surroundings are the same; then the same without the values of constants; each time followed along the edges.
+    """
+    pairs = Pairs()
+    for shade in (content, outline):
+        prints = [_prints(graph, shade, subgraphs) for graph, subgraphs in zip((one, two), inner, strict=True)]
+        for ones, twos in zip(*prints, strict=True):
+            _by_print(one, two, pairs, ones, twos)
+        labels = [own(graph, shade, subgraphs) for graph, subgraphs in zip((one, two), inner, strict=True)]
+        _follow(one, two, pairs, labels[0], labels[1])
+    operators = [_operators(graph) for graph in (one, two)]
+    _follow(one, two, pairs, operators[0], operators[1], again=True)
+    _by_name(one, two, pairs)
+    _follow(one, two, pairs, operators[0], operators[1])
+    return pairs
+
+
+def _prints(graph: Graph, shade: Shade, inner: Inner) -> Iterator[Prints]:
+    """Prints from the strictest on."""
+    made, used = forward(graph, shade, inner), backward(graph, shade, inner)
+    yield {index: graph.keys.of("both", made[index], used[index]) for index in graph.order}
+    yield made
+    yield used
+    rings = [own(graph, shade, inner)]
+    for _ in range(RADIUS):
+        rings.append(widened(graph, rings[-1]))
+    yield from reversed(rings[1:])
+    yield around(graph, rings[1])
+    yield rings[0]
+
+
+def _by_print(one: Graph, two: Graph, pairs: Pairs, ones: Prints, twos: Prints) -> None:
+    """Match what is as often in the one as in the other: by name where names agree, else in order."""
+    left = _buckets(ones, pairs.left, one.order)
+    right = _buckets(twos, pairs.right, two.order)
+    for key, group in left.items():
+        others = right.get(key, [])
+        if len(group) == len(others):
+            for a, b in _in_order(one, two, group, others):
+                pairs.add(a, b)
+
+
+def _buckets(prints: Prints, matched: Mapping[int, int], order: Iterable[int]) -> dict[int, list[int]]:
+    found: dict[int, list[int]] = {}
+    for index in order:
+        if index not in matched:
+            found.setdefault(prints[index], []).append(index)
+    return found
+
+
+def _in_order(one: Graph, two: Graph, group: list[int], others: list[int]) -> Iterator[tuple[int, int]]:
+    if len(group) == 1:
+        yield group[0], others[0]
+        return
+    names = {_name(two, index): index for index in others}
+    taken = {a: names[_name(one, a)] for a in group if _name(one, a) in names}
+    yield from taken.items()
+    rest = [index for index in others if index not in set(taken.values())]
+    yield from zip((a for a in group if a not in taken), rest, strict=True)
+
+
+def _follow(one: Graph, two: Graph, pairs: Pairs, ones: Prints, twos: Prints, *, again: bool = False) -> None:
+    """From matched nodes to the nodes before and behind them that are alike."""
+    waiting = list(pairs.left.items()) if again else pairs.fresh
+    pairs.fresh = []
+    while waiting:
+        a, b = waiting.pop()
+        for source, other in zip(one.sources[a], two.sources[b], strict=False):
+            if source.slot and other.slot and source.slot[1] == other.slot[1]:
+                _try(pairs, source.slot[0], other.slot[0], ones, twos)
+        for slot in range(min(len(one.scope.nodes[a].output), len(two.scope.nodes[b].output))):
+            _readers(one.readers.get((a, slot), []), two.readers.get((b, slot), []), pairs, ones, twos)
+        waiting += pairs.fresh
+        pairs.fresh = []
+
+
+def _try(pairs: Pairs, a: int, b: int, ones: Prints, twos: Prints) -> None:
+    if pairs.free(a, b) and ones[a] == twos[b]:
+        pairs.add(a, b)
+
+
+def _readers(
+    ones: list[tuple[int, int]], twos: list[tuple[int, int]], pairs: Pairs, left: Prints, right: Prints
+) -> None:
+    """Match the readers of one value that are the only ones of their kind and place on both sides."""
+    groups: dict[tuple[int, int], tuple[list[int], list[int]]] = {}
+    for index, place in ones:
+        if index not in pairs.left:
+            groups.setdefault((place, left[index]), ([], []))[0].append(index)
+    for index, place in twos:
+        if index not in pairs.right:
+            groups.setdefault((place, right[index]), ([], []))[1].append(index)
+    for group, others in groups.values():
+        if len(group) == len(others) == 1:
+            _try(pairs, group[0], others[0], left, right)
+
+
+def _operators(graph: Graph) -> Prints:
+    nodes = graph.scope.nodes
+    return {index: graph.keys.of("operator", nodes[index].domain, nodes[index].op_type) for index in graph.order}
+
+
+def _by_name(one: Graph, two: Graph, pairs: Pairs) -> None:
+    """Nodes of one operator and one name that nothing else matched."""
+    names = {_name(two, index): index for index in two.order if index not in pairs.right}
+    for a in one.order:
+        b = names.get(_name(one, a))
+        if b is not None and pairs.free(a, b) and one.scope.nodes[a].op_type == two.scope.nodes[b].op_type:
+            pairs.add(a, b)
+
+
+def _name(graph: Graph, index: int) -> tuple[str, str]:
+    node = graph.scope.nodes[index]
+    return node.name, next(iter(node.output), "")

@@ -1,0 +1,97 @@
+"""Fingerprints of nodes: what they compute, who needs them, and what is around them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from onnxfix.diff.graph import Graph, Source
+
+Prints = dict[int, int]
+"""For each node a key; nodes of two graphs with equal keys are alike in the respect the keys are about."""
+
+Shade = Callable[[Source], int]
+"""What a print sees of a constant: its content (`content`), or only type and shape (`outline`)."""
+
+
+def content(source: Source) -> int:
+    """A constant by its values."""
+    return source.key
+
+
+def outline(source: Source) -> int:
+    """A constant by element type and shape."""
+    return source.shape
+
+
+def forward(graph: Graph, shade: Shade, inner: Mapping[int, int]) -> Prints:
+    """What a node computes, from the graph's inputs on; `inner` are keys of the subgraphs of nodes."""
+    prints: Prints = {}
+    for index in graph.order:
+        reads = tuple(
+            shade(source) if source.slot is None else (prints.get(source.slot[0], -1), source.slot[1])
+            for source in graph.sources[index]
+        )
+        prints[index] = graph.keys.of("forward", graph.labels[index], inner.get(index, 0), reads)
+    return prints
+
+
+def backward(graph: Graph, shade: Shade, inner: Mapping[int, int]) -> Prints:
+    """What becomes of a node's outputs, down to the graph's own."""
+    results: dict[int, list[tuple[int, int]]] = {}
+    for place, source in enumerate(graph.results):
+        if source.slot is not None:
+            results.setdefault(source.slot[0], []).append((source.slot[1], place))
+    prints: Prints = {}
+    for index in reversed(graph.order):
+        outputs = range(len(graph.scope.nodes[index].output))
+        uses = sorted(
+            (slot, place, prints.get(reader, -1))
+            for slot in outputs
+            for reader, place in graph.readers.get((index, slot), ())
+        )
+        own = tuple(shade(source) for source in graph.sources[index] if source.kind == "constant")
+        ends = tuple(results.get(index, ()))
+        prints[index] = graph.keys.of("backward", graph.labels[index], inner.get(index, 0), own, tuple(uses), ends)
+    return prints
+
+
+def own(graph: Graph, shade: Shade, inner: Mapping[int, int]) -> Prints:
+    """The node with its constants, without its surroundings."""
+    return {
+        index: graph.keys.of(
+            "own",
+            graph.labels[index],
+            inner.get(index, 0),
+            tuple(shade(source) if source.slot is None else -1 for source in graph.sources[index]),
+        )
+        for index in graph.order
+    }
+
+
+def widened(graph: Graph, prints: Prints) -> Prints:
+    """Prints that take in the prints of producers and readers: one step further around."""
+    wider: Prints = {}
+    for index in graph.order:
+        above = tuple(source.key if source.slot is None else prints[source.slot[0]] for source in graph.sources[index])
+        below = sorted(
+            (slot, place, prints[reader])
+            for slot in range(len(graph.scope.nodes[index].output))
+            for reader, place in graph.readers.get((index, slot), ())
+        )
+        wider[index] = graph.keys.of("wider", prints[index], above, tuple(below))
+    return wider
+
+
+def around(graph: Graph, prints: Prints) -> Prints:
+    """What stands around a node of some operator, the node's own attributes and constants left out."""
+    seen: Prints = {}
+    for index in graph.order:
+        node = graph.scope.nodes[index]
+        above = tuple(-1 if source.slot is None else prints[source.slot[0]] for source in graph.sources[index])
+        below = sorted(
+            (slot, place, prints[reader])
+            for slot in range(len(node.output))
+            for reader, place in graph.readers.get((index, slot), ())
+        )
+        seen[index] = graph.keys.of("around", node.domain, node.op_type, above, tuple(below))
+    return seen
