@@ -170,8 +170,10 @@ class Edits:
             node.name = f"node_{number}"
             node.input[:] = [new.get(name, name) for name in node.input]
             node.output[:] = [new.get(name, name) for name in node.output]
-        for entry in (*self.graph.initializer, *self.graph.value_info):
-            entry.name = new.get(entry.name, entry.name)
+        for tensor in self.graph.initializer:
+            tensor.name = new.get(tensor.name, tensor.name)
+        for value in self.graph.value_info:
+            value.name = new.get(value.name, value.name)
         return True
 
     def reorder(self) -> bool:

@@ -11,6 +11,9 @@ from onnxfix.diff.prints import Prints, Shade, around, backward, content, forwar
 RADIUS = 3
 """So many steps around a node are looked at."""
 
+_CERTAIN = 3
+"""The first prints, those of whole graphs, are all used before edges are followed: an edge may lead astray."""
+
 Inner = Mapping[int, int]
 
 
@@ -41,10 +44,11 @@ def match_nodes(one: Graph, two: Graph, inner: tuple[Inner, Inner]) -> Pairs:
     pairs = Pairs()
     for shade in (content, outline):
         prints = [_prints(graph, shade, subgraphs) for graph, subgraphs in zip((one, two), inner, strict=True)]
-        for ones, twos in zip(*prints, strict=True):
-            _by_print(one, two, pairs, ones, twos)
         labels = [own(graph, shade, subgraphs) for graph, subgraphs in zip((one, two), inner, strict=True)]
-        _follow(one, two, pairs, labels[0], labels[1])
+        for number, (ones, twos) in enumerate(zip(*prints, strict=True), 1):
+            _by_print(one, two, pairs, ones, twos)
+            if number >= _CERTAIN:
+                _follow(one, two, pairs, labels[0], labels[1])
     operators = [_operators(graph) for graph in (one, two)]
     _follow(one, two, pairs, operators[0], operators[1], again=True)
     _by_name(one, two, pairs)
