@@ -24,6 +24,7 @@ COMMANDS = {
     "check": "say what is wrong with models; change nothing",
     "run": "run a model or a plan file on the GPU, and time it",
     "compare": "compare an engine with its model: per output and per layer",
+    "diff": "what changed between two models",
     "show": "the facts about a model: interface, operators, weights",
     "build": "build a TensorRT engine and write its plan file",
     "inspect": "what a plan file holds, and whether it loads here",

@@ -1,0 +1,54 @@
+"""What changed between two models.  Exit code 0: the same; 1: different; 2: trouble."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from onnxfix.cli.arguments import declare_format, words
+from onnxfix.errors import OnnxfixError
+
+_PARTS = ("names", "docs", "metadata", "initializer-placement", "value-info", "order")
+
+
+def declare(parser: argparse.ArgumentParser) -> None:
+    """The arguments of the command."""
+    parser.add_argument("before", metavar="A", type=Path, help="the one .onnx file")
+    parser.add_argument("after", metavar="B", type=Path, help="the other .onnx file")
+    parser.add_argument(
+        "--ignore", metavar="PARTS", type=words, action="extend", default=[], help=f"leave out {', '.join(_PARTS)}"
+    )
+    parser.add_argument(
+        "--placement", action="store_true", help="tell of constants that moved between initializer and Constant node"
+    )
+    parser.add_argument("--stat", action="store_true", help="only count the changes of each kind")
+    parser.add_argument("--quiet", "-q", action="store_true", help="print nothing, only give the exit code")
+    declare_format(parser, "markdown")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Compare, report, and give the exit code."""
+    for word in options.ignore:
+        if word not in _PARTS:
+            raise OnnxfixError(f"--ignore does not know {word!r}", hint=f"it knows {', '.join(_PARTS)}")
+    from onnxfix.report import terminal
+
+    with terminal.progress() as progress:
+        from onnxfix import comparisons
+
+        progress("comparing the models")
+        report = comparisons.diff(options.before, options.after, ignore=options.ignore, placement=options.placement)
+    if options.quiet:
+        return report.exit_code
+    if options.format == "json":
+        from onnxfix.report import json
+
+        json.write(report.to_json())
+        return report.exit_code
+    from onnxfix.report import diff
+
+    if options.format == "markdown":
+        print(diff.markdown(report), end="")
+    else:
+        terminal.write(diff.stat_lines(report) if options.stat else diff.diff_lines(report))
+    return report.exit_code
