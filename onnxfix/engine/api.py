@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ import numpy as np
 
 from onnxfix import sandbox
 from onnxfix.engine.backend import choose, gpu_present
+from onnxfix.engine.options import BuildOptions
 from onnxfix.engine.profile import Sizes
 from onnxfix.engine.records import EngineError, EngineResult
 from onnxfix.errors import OnnxfixError
@@ -28,30 +29,43 @@ def build(
     plan: Path | None = None,
     strongly_typed: bool = False,
     sample: Mapping[str, Any] | None = None,
+    options: BuildOptions | None = None,
+    runtime_cache: Path | None = None,
+    progress: Callable[[tuple[str, float]], object] | None = None,
+    box: sandbox.Sandbox | None = None,
 ) -> EngineResult:
     """Parse and build `path` in the sandbox, with `flavour` ("tensorrt" or "tensorrt_rtx") or the best installed.
 
     `compute_capability` is "8.9" or the like; the default is the GPU of this machine, or 8.9 where none is.
     `timeout` is in seconds. `sizes` maps a dimension name or "input[axis]" to (min, opt, max). `plan` is a file
-    to write the engine to. `sample` holds recorded inputs (arrays by name); the profile is made for them.
+    to write the engine to. `strongly_typed` matters to releases that can do both. `sample` holds recorded inputs
+    (arrays by name); the profile is made for them.
+    `options` has the rest; `runtime_cache` is a file for the kernels that TensorRT-RTX compiles on this GPU.
+    `progress` is called with the name of a phase and the fraction that is done. `box` is the sandbox to build in.
     A model that kills or hangs the library has the outcome "crashed" or "timeout".
-    Raises OnnxfixError when the library is not installed or cannot build for that compute capability.
+    Raises OnnxfixError when the library is not installed, or lacks what `options` ask for.
     """
     library = choose(flavour)
     if not path.is_file():
         raise OnnxfixError("no such file", where=str(path))
-    failed = EngineResult("build_failed", library, compute_capability or "", gpu_present())
+    options = options or BuildOptions()
+    if compute_capability:
+        options = replace(options, compute_capabilities=(compute_capability,))
+    if strongly_typed:
+        options = replace(options, strongly_typed=True)
+    failed = EngineResult("build_failed", library, ", ".join(options.compute_capabilities), gpu_present())
     try:
-        result = sandbox.default().call(
+        result = (box or sandbox.default()).call(
             "onnxfix.engine.builder:build_file",
             str(path.absolute()),  # the child may have another working folder
             library,
-            compute_capability,
-            sizes,
-            str(plan.absolute()) if plan else None,
-            strongly_typed,
+            options,
+            sizes or {},
             {name: _shape_and_values(value) for name, value in (sample or {}).items()},
+            str(plan.absolute()) if plan else "",
+            str(runtime_cache.absolute()) if runtime_cache else "",
             timeout=timeout,
+            progress=progress,
         )
     except sandbox.SandboxCrash as crash:
         error = EngineError("CRASH", f"{library.title} crashed on this model ({crash.signal})", stage="build")

@@ -6,6 +6,7 @@ import ctypes
 import importlib
 import importlib.metadata
 import importlib.util
+from contextlib import suppress
 from typing import Any
 
 from onnxfix.engine.records import Flavour
@@ -18,7 +19,7 @@ _PACKAGES = ("", "-cu13", "-cu12", "-cu11", "-cu13-bindings", "-cu12-bindings", 
 
 def installed() -> list[Flavour]:
     """The libraries that can be imported, TensorRT before TensorRT-RTX; nothing is imported to find out."""
-    return [Flavour(name, _version(name)) for name in FLAVOURS if importlib.util.find_spec(name)]
+    return [Flavour(name, *_version(name)) for name in FLAVOURS if importlib.util.find_spec(name)]
 
 
 def choose(name: str | None) -> Flavour:
@@ -54,10 +55,11 @@ def gpu_present() -> bool:
     return False
 
 
-def _version(name: str) -> str:
+def _version(name: str) -> tuple[str, str]:
+    """Version of the package, and the CUDA that its name tells; "" for what is not known."""
+    found: dict[str, str] = {}
     for suffix in _PACKAGES:
-        try:
-            return importlib.metadata.version(name.replace("_", "-") + suffix)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return ""
+        with suppress(importlib.metadata.PackageNotFoundError):
+            found[suffix] = importlib.metadata.version(name.replace("_", "-") + suffix)
+    cuda = next((suffix.split("-")[1].removeprefix("cu") for suffix in found if suffix.startswith("-cu")), "")
+    return next(iter(found.values()), ""), cuda

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from onnxfix.engine.tensors import IoTensor
+
 BuildOutcome = Literal["built", "parse_failed", "build_failed", "crashed", "timeout"]
 
 
@@ -12,11 +14,13 @@ BuildOutcome = Literal["built", "parse_failed", "build_failed", "crashed", "time
 class Flavour:
     """An installed library: `name` is its Python module ("tensorrt" or "tensorrt_rtx"), `version` as in "1.7.1.116".
 
-    `version` is "" when the module is there without package metadata.
+    `version` is "" when the module is there without package metadata; `cuda` is the CUDA that its package is for
+    ("13"), "" where the package does not tell.
     """
 
     name: str
     version: str
+    cuda: str = ""
 
     @property
     def title(self) -> str:
@@ -55,11 +59,38 @@ class InputRange:
 
 
 @dataclass(frozen=True, slots=True)
+class Layer:
+    """One layer. `nodes` are the ONNX nodes it was made from, `dtypes` the types of its outputs ("float32").
+
+    `kind` is TensorRT's own name, such as "CONVOLUTION".
+    """
+
+    name: str
+    kind: str
+    nodes: tuple[str, ...] = ()
+    dtypes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """What the parser made of a model, before the builder fuses layers; the ranges of `tensors` are those built for.
+
+    `strongly_typed` says whether the types of the model decide; else `precisions` are what the builder may use.
+    """
+
+    tensors: tuple[IoTensor, ...]
+    layers: tuple[Layer, ...]
+    strongly_typed: bool
+    precisions: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class EngineResult:
     """One build. `compute_capability` is "8.9" or the like, "" for the GPU of this machine.
 
     `gpu` says whether the machine has a GPU. `plan_bytes` is the size of the plan in bytes, 0 when there is none.
     `profile` has every input that is dynamic or a shape input. `seconds` is the time from parser to plan.
+    `network` is there when a plan was written.
     """
 
     outcome: BuildOutcome
@@ -71,6 +102,7 @@ class EngineResult:
     profile: tuple[InputRange, ...] = ()
     seconds: float = 0.0
     signal: str = ""
+    network: Network | None = None
 
     @property
     def built(self) -> bool:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from secrets import token_hex
 from typing import BinaryIO
 
 from onnxfix.errors import ModelFileError
+from onnxfix.files import flush, temporary, unwritable
 from onnxfix.model.file import external_tensors, weight_files
 from onnxfix.model.messages import copied
 from onnxfix.model.model import Model, place_of
@@ -20,8 +18,6 @@ from onnxfix.model.wire import SELF, expand, set_place
 
 _PROTOBUF_LIMIT = 2**31 - 1
 _CHUNK = 1 << 24
-_SUFFIX = ".onnxfix-tmp"
-_STALE_SECONDS = 24 * 3600.0
 
 
 @dataclass(frozen=True)
@@ -37,7 +33,7 @@ class Draft:
         try:
             self.path.replace(self.goal)
         except OSError as error:
-            raise _unwritable(self.goal, error) from None
+            raise unwritable(self.goal, error) from None
 
 
 def save(model: Model, path: Path, *, embed: bool = False) -> None:
@@ -55,7 +51,7 @@ def save(model: Model, path: Path, *, embed: bool = False) -> None:
 @contextmanager
 def draft(model: Model, goal: Path, *, embed: bool = False) -> Iterator[Draft]:
     """The model written beside `goal`, as `save` does, but not yet there: gone at the end unless published."""
-    path = _temporary(goal)
+    path = temporary(goal)
     weights = None
     try:
         if embed:
@@ -72,24 +68,6 @@ def draft(model: Model, goal: Path, *, embed: bool = False) -> Iterator[Draft]:
             weights.unlink(missing_ok=True)
 
 
-def _temporary(goal: Path) -> Path:
-    """A new empty file beside `goal`; the ones that a killed process left there a day ago go."""
-    prefix = f".{goal.name[:40]}."
-    path = goal.with_name(f"{prefix}{token_hex(4)}{_SUFFIX}")
-    try:
-        for old in goal.parent.iterdir():
-            if old.name.startswith(prefix) and old.name.endswith(_SUFFIX) and _is_stale(old):
-                old.unlink(missing_ok=True)
-        path.touch(exist_ok=False)
-    except OSError as error:
-        raise _unwritable(goal, error) from None
-    return path
-
-
-def _is_stale(path: Path) -> bool:
-    return time.time() - path.stat().st_mtime > _STALE_SECONDS
-
-
 def _fresh(goal: Path) -> Path:
     """A new empty file for the weights of `goal`, under a name that no file has."""
     for number in count():
@@ -99,7 +77,7 @@ def _fresh(goal: Path) -> Path:
         except FileExistsError:
             continue
         except OSError as error:
-            raise _unwritable(path, error) from None
+            raise unwritable(path, error) from None
         return path
     raise AssertionError("there is always another number")
 
@@ -114,21 +92,16 @@ def _write(model: Model, path: Path, goal: Path) -> None:
         with path.open("wb") as file:
             for piece in pieces:
                 _copy(source[piece[0] : sum(piece)] if isinstance(piece, tuple) else memoryview(piece), file)
-            _flush(file)
+            flush(file)
         if goal.exists():
             path.chmod(goal.stat().st_mode)
     except OSError as error:
-        raise _unwritable(goal, error) from None
+        raise unwritable(goal, error) from None
 
 
 def _copy(data: memoryview, file: BinaryIO) -> None:
     for start in range(0, len(data), _CHUNK):
         file.write(data[start : start + _CHUNK])
-
-
-def _flush(file: BinaryIO) -> None:
-    file.flush()
-    os.fsync(file.fileno())
 
 
 def _leaves_its_weights(model: Model, goal: Path) -> bool:
@@ -146,9 +119,9 @@ def _with_weights_in(model: Model, weights: Path) -> Model:
                 data = model.tensor_bytes(tensor)
                 set_place(tensor, weights.name, file.tell(), len(data))
                 _copy(data, file)
-            _flush(file)
+            flush(file)
     except OSError as error:
-        raise _unwritable(weights, error) from None
+        raise unwritable(weights, error) from None
     return model.with_proto(proto)
 
 
@@ -160,7 +133,3 @@ def _embedded(model: Model) -> Model:
         del tensor.external_data[:]
         tensor.ClearField("data_location")
     return model.with_proto(proto)
-
-
-def _unwritable(path: Path, error: OSError) -> ModelFileError:
-    return ModelFileError(f"cannot be written: {error.strerror or error}", where=str(path), hint="choose another -o")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
-from onnxfix.records import AppliedFix, Check, CheckReport, Diagnostic, RepairReport
+from onnxfix.records import AppliedFix, Check, CheckReport, Diagnostic, InterfaceChange, RepairReport
 from onnxfix.report.groups import entry_lines, grouped, of_diagnostic, of_fix, of_withheld
 from onnxfix.report.text import Line, counted, listed, sentence, visible
 
@@ -39,10 +39,23 @@ def repair_lines(report: RepairReport, *, diff: bool = False) -> Iterator[Line]:
     yield from grouped(map(of_diagnostic, (d for d in report.remaining if d.level != "note")), FINDINGS)
     yield from grouped(map(of_withheld, (w for w in report.withheld if w.diagnostic.level != "note")), FIXES)
     yield from _left_as_notes(report)
+    yield from map(_interface_line, report.interface)
     yield from (("note: ", sentence(note)) for note in report.notes)
     yield _fixed(report)
     yield from map(_check_line, report.verdict.checks)
     yield from _written(report)
+
+
+def _interface_line(change: InterfaceChange) -> Line:
+    """An input or output that callers find changed."""
+    before, after = (visible(text, _NODE_TEXT) for text in (change.before or "new", change.after or "gone"))
+    return (
+        ("Interface ", "bold"),
+        f"{change.kind} {visible(change.name)}: ",
+        (before, "red"),
+        " -> ",
+        (after, "green"),
+    )
 
 
 def _left_as_notes(report: RepairReport) -> Iterator[Line]:
@@ -112,6 +125,8 @@ def _written(report: RepairReport) -> Iterator[Line]:
     time = (f"   {report.seconds:.1f} s", "dim")
     if report.output:
         yield (("Wrote ", "bold"), (visible(report.output, _PATH), "bold"), time)
+        if report.rest:
+            yield (("Wrote ", "bold"), (visible(report.rest, _PATH), "bold"), "   what the cut took off")
     elif report.unwritten:
         yield (("Nothing written: ", "bold red"), _why_unwritten(report), time)
     elif report.fixes:

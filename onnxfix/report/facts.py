@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from onnxfix.report.text import Line, counted, sentence, visible
+from onnxfix.report.text import Line, counted, sentence, size_text, visible
 
 if TYPE_CHECKING:
     from onnxfix.model.facts import Facts, ScopeFacts, ValueFacts
@@ -16,7 +16,7 @@ _ITEMS, _PATH, _LABEL = 40, 400, 11
 def facts_lines(facts: Facts) -> Iterator[Line]:
     """A few lines for each kind of fact; kinds that the model lacks are left out."""
     opsets = ", ".join(f"{visible(domain)} {version}" for domain, version in facts.opsets.items())
-    yield ((visible(facts.model, _PATH), "bold"), f"   {_size(facts.file_bytes)}")
+    yield ((visible(facts.model, _PATH), "bold"), f"   {size_text(facts.file_bytes)}")
     yield from _part("opset", [opsets or "none"])
     yield from _part("IR version", [str(facts.ir_version)])
     yield from _part("producer", [visible(facts.producer)] if facts.producer else [])
@@ -26,9 +26,12 @@ def facts_lines(facts: Facts) -> Iterator[Line]:
     yield from _part("operators", (f"{count:6}  {visible(name)}" for name, count in facts.operators.items()))
     yield from _part(
         "weights",
-        (f"{w.dtype}: {counted(w.tensors, 'tensor')}, {w.elements:,} values, {_size(w.bytes)}" for w in facts.weights),
+        (
+            f"{w.dtype}: {counted(w.tensors, 'tensor')}, {w.elements:,} values, {size_text(w.bytes)}"
+            for w in facts.weights
+        ),
     )
-    yield from _part("external", (f"{visible(name)}  {_size(size)}" for name, size in facts.external.items()))
+    yield from _part("external", (f"{visible(name)}  {size_text(size)}" for name, size in facts.external.items()))
     yield from _part("subgraphs", map(_scope, facts.subgraphs))
     yield from _part("functions", map(_scope, facts.functions))
     yield from _part("metadata", (f"{visible(key)} = {sentence(text, 200)}" for key, text in facts.metadata.items()))
@@ -52,11 +55,3 @@ def _value(value: ValueFacts) -> str:
 
 def _scope(scope: ScopeFacts) -> str:
     return f"{visible(scope.name, 200)}  {counted(scope.nodes, 'node')}"
-
-
-def _size(size: int) -> str:
-    """Bytes in the units of file managers: 1 MB is 1,000,000 bytes."""
-    for unit, factor in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
-        if size >= factor:
-            return f"{size / factor:.1f} {unit}"
-    return counted(size, "byte")

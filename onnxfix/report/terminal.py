@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from onnxfix.report.text import Line
+from onnxfix.report.text import Line, visible
 
 PATIENCE = 1.0
 """Seconds of silence before progress is shown."""
@@ -40,6 +40,21 @@ def progress() -> Iterator[Callable[[str], object]]:
         yield spinner.tell
     finally:
         spinner.stop()
+
+
+@contextmanager
+def bar() -> Iterator[Callable[[tuple[str, float]], object]]:
+    """A function to call with (phase, fraction done): a bar on a terminal, nothing anywhere else."""
+    if not sys.stderr.isatty():
+        yield str
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+    columns = (BarColumn(), TaskProgressColumn(), TimeElapsedColumn(), TextColumn("{task.description}", markup=False))
+    with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
+        task = shown.add_task("starting", total=1.0)
+        yield lambda now: shown.update(task, description=visible(now[0]), completed=now[1])
 
 
 class _Spinner:

@@ -36,3 +36,11 @@ def listed(names: Sequence[str], first: int) -> str:
     """The first names, and how many there are besides."""
     shown = ", ".join(visible(name) for name in names[:first])
     return f"{shown} and {len(names) - first} more" if len(names) > first else shown
+
+
+def size_text(size: int) -> str:
+    """Bytes in the units of file managers: 1 MB is 1,000,000 bytes."""
+    for unit, factor in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if size >= factor:
+            return f"{size / factor:.1f} {unit}"
+    return counted(size, "byte")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from onnxfix.sandbox.errors import SandboxCrash, SandboxError, SandboxFailure, SandboxTimeout
 from onnxfix.sandbox.memory import limited_memory
-from onnxfix.sandbox.process import Sandbox, checker, default
+from onnxfix.sandbox.process import Sandbox, checker, default, full_precision
 
 __all__ = [
     "Sandbox",
@@ -18,5 +18,6 @@ __all__ = [
     "SandboxTimeout",
     "checker",
     "default",
+    "full_precision",
     "limited_memory",
 ]

@@ -11,14 +11,15 @@ import traceback
 from typing import Any, BinaryIO
 
 from onnxfix.errors import OnnxfixError
-from onnxfix.sandbox import wire
+from onnxfix.sandbox import progress, wire
 
 MEMORY_SHARE = 0.8  # of the machine's memory that the child may allocate
 GRACE_SECONDS = 5  # after the time limit: only reached when the parent is gone and cannot stop the child
 
 
 def serve(requests: BinaryIO, replies: BinaryIO) -> None:
-    """Answers calls until the parent closes its end."""
+    """Answers calls until the parent closes its end; what a function tells meanwhile goes ahead of its answer."""
+    progress.listen(lambda value: wire.send(replies, wire.encode(("progress", value))))
     while True:
         try:
             function, args, kwargs, timeout = wire.receive(requests)

@@ -12,6 +12,7 @@ import sys
 import tempfile
 import threading
 import weakref
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,9 @@ class Sandbox:
     `close()`, with the interpreter, and when the parent dies.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, environment: Mapping[str, str] | None = None) -> None:
+        """`environment` has variables that the child gets beside those of this process."""
+        self._environment = dict(environment or {})
         self._lock = threading.RLock()
         self._child: _Child | None = None
         self._closer: weakref.finalize[Any, Any] | None = None
@@ -40,18 +43,26 @@ class Sandbox:
         with self._lock:
             self._running()
 
-    def call(self, function: str, *args: Any, timeout: float = 120.0, **kwargs: Any) -> Any:
+    def call(
+        self,
+        function: str,
+        *args: Any,
+        timeout: float = 120.0,
+        progress: Callable[[Any], object] | None = None,
+        **kwargs: Any,
+    ) -> Any:
         """The result of `function` ("onnxfix.package.module:name"), run in the child.
 
-        Arguments and result travel as pickles. `timeout` is in seconds. Raises ValueError for a function
-        outside onnxfix and its benchmarks, OnnxfixError as the function raised it, SandboxError for its other
+        Arguments and result travel as pickles. `timeout` is in seconds. `progress` is called, in this thread,
+        with what the function gives to `progress.tell`. Raises ValueError for a function outside onnxfix and its
+        benchmarks, OnnxfixError as the function raised it, SandboxError for its other
         exceptions, SandboxCrash when the child died and SandboxTimeout when the call took too long.
         """
         if not _FUNCTION.fullmatch(function):
             raise ValueError(f"not a function of onnxfix: {function!r}")
         parts = wire.encode((function, args, kwargs, timeout))
         with self._lock:
-            kind, value = self._exchange(function, parts, timeout)
+            kind, value = self._exchange(function, parts, timeout, progress or _ignore)
         if kind == "onnxfix" and isinstance(value, OnnxfixError):
             raise value
         if kind == "error":
@@ -71,17 +82,19 @@ class Sandbox:
     def _running(self) -> _Child:
         if self._child is None or self._child.process.poll() is not None:
             self.close()
-            self._child = _Child()
+            self._child = _Child(self._environment)
             self._closer = weakref.finalize(self, self._child.close)
         return self._child
 
-    def _exchange(self, function: str, parts: list[wire.Part], timeout: float) -> tuple[str, Any]:
+    def _exchange(
+        self, function: str, parts: list[wire.Part], timeout: float, progress: Callable[[Any], object]
+    ) -> tuple[str, Any]:
         child, late = self._running(), threading.Event()
         timer = threading.Timer(timeout, child.stop, [late])
         timer.daemon = True
         timer.start()
         try:
-            reply: tuple[str, Any] = child.ask(parts)
+            reply = child.ask(parts, progress)
         except (EOFError, BrokenPipeError, ConnectionResetError):
             reason, log = child.wait(), child.log()
             self.close()
@@ -100,22 +113,27 @@ class Sandbox:
 class _Child:
     """One child process with its log file."""
 
-    def __init__(self) -> None:
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        path = os.pathsep.join(entry or str(Path.cwd()) for entry in sys.path)
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the child
         self.process = subprocess.Popen(
             [sys.executable, "-P", "-m", "onnxfix.sandbox.child"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(entry or str(Path.cwd()) for entry in sys.path)},
+            env={**os.environ, "PYTHONPATH": path, **environment},
             process_group=None if sys.platform == "win32" else 0,
         )
 
-    def ask(self, parts: list[wire.Part]) -> Any:
-        """Sends a request and waits for the reply."""
+    def ask(self, parts: list[wire.Part], progress: Callable[[Any], object]) -> tuple[str, Any]:
+        """Sends a request and waits for the reply, handing on what is told before it."""
         assert self.process.stdin is not None and self.process.stdout is not None
         wire.send(self.process.stdin, parts)  # type: ignore[arg-type]
-        return wire.receive(self.process.stdout)  # type: ignore[arg-type]
+        while True:
+            kind, value = wire.receive(self.process.stdout)  # type: ignore[arg-type]
+            if kind != "progress":
+                return kind, value
+            progress(value)
 
     def stop(self, late: threading.Event) -> None:
         """Ends a child that is over time; the reader then sees the end of the pipe."""
@@ -158,6 +176,10 @@ class _Child:
                 os.killpg(self.process.pid, signal.SIGKILL)
 
 
+def _ignore(_: Any) -> None:
+    """For callers that do not want to know."""
+
+
 @functools.cache
 def default() -> Sandbox:
     """The sandbox of ONNX Runtime and TensorRT; its child starts with the first call or `start()`."""
@@ -172,3 +194,13 @@ def checker() -> Sandbox:
     else, and can take minutes beside TensorRT and ONNX Runtime.
     """
     return Sandbox()
+
+
+@functools.cache
+def full_precision() -> Sandbox:
+    """The sandbox of engines whose numbers are compared: TF32 is off in it.
+
+    TensorRT-RTX 1.6.1 rounds float32 to TF32 in products and convolutions whatever the builder's TF32 flag says; this
+    variable turns it off. It must be the same for the build and for the run, or the engine does not load.
+    """
+    return Sandbox({"NVIDIA_TF32_OVERRIDE": "0"})

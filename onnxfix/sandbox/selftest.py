@@ -9,6 +9,7 @@ import time
 from typing import Any
 
 from onnxfix.errors import OnnxfixError
+from onnxfix.sandbox.progress import tell
 
 
 def echo(value: Any) -> Any:
@@ -51,6 +52,14 @@ def refuse(message: str) -> None:
 def refuse_input(what: str, where: str, hint: str) -> None:
     """Raises OnnxfixError."""
     raise OnnxfixError(what, where=where, hint=hint)
+
+
+def count(numbers: int, seconds: float = 0.0) -> int:
+    """Tells the numbers from 0 on, one every `seconds`."""
+    for number in range(numbers):
+        tell(number)
+        time.sleep(seconds)
+    return numbers
 
 
 def unpicklable() -> Any:

@@ -75,6 +75,28 @@ def test_result_that_cannot_travel(shared: Sandbox) -> None:
     assert shared.call(SELF + "echo", 1) == 1
 
 
+def test_what_a_function_tells_reaches_the_caller_before_its_result(shared: Sandbox) -> None:
+    told: list[int] = []
+    assert shared.call("onnxfix.sandbox.selftest:count", 5, progress=told.append) == 5
+    assert told == [0, 1, 2, 3, 4]
+    assert shared.call("onnxfix.sandbox.selftest:count", 3) == 3
+    assert shared.call("onnxfix.sandbox.selftest:echo", "next") == "next"
+
+
+def test_a_caller_that_stops_listening_ends_the_child(shared: Sandbox) -> None:
+    def stop(_: int) -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        shared.call("onnxfix.sandbox.selftest:count", 1000, 0.01, progress=stop)
+    assert shared.call("onnxfix.sandbox.selftest:echo", "next") == "next"
+
+
+def test_time_runs_while_a_function_tells(shared: Sandbox) -> None:
+    with pytest.raises(SandboxTimeout):
+        shared.call("onnxfix.sandbox.selftest:count", 1000, 0.05, timeout=0.5, progress=print)
+
+
 def test_crash_names_the_signal_and_keeps_the_log(shared: Sandbox) -> None:
     with pytest.raises(SandboxCrash) as caught:
         shared.call(SELF + "segfault", "x" * 5000 + "last words")
