@@ -34,6 +34,7 @@ def build_lines(report: BuildReport) -> Iterator[Line]:
     else:
         refused = f"{result.outcome.replace('_', ' ')}, {counted(len(report.errors), 'error')}"
         yield (("Nothing written: ", "bold red"), refused, time)
+        yield (f"`onnxfix repair {visible(report.model, _PATH)}` rewrites what can be rewritten",)
 
 
 def _error(item: BuildError) -> Iterator[Line]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +12,15 @@ from onnxfix.engine import EngineResult, Flavour
 from onnxfix.errors import OnnxfixError
 from onnxfix.records import Check
 from onnxfix.targets import Target, explain_message, target_of_version
+from onnxfix.verify.engine_run import EngineComparison, compare_engine
 
 
 def verify_engine(
     candidate: Path, target: Target | None = None, *, sample: Mapping[str, Any] | None = None, timeout: float = 300.0
 ) -> Check:
-    """Parses and builds `candidate` with the library that the target names, or the best one installed.
+    """Builds `candidate` with the library that the target names, or the best one installed, and runs the engine.
 
+    On a machine with a GPU and PyCUDA the engine's outputs must equal the model's; elsewhere it is built only.
     Only the target's own release can pass or fail the check: when another one is installed, its answer is told and
     the outcome is `not_verified`, as it is without any TensorRT. `sample` holds recorded inputs by name,
     for whose sizes the engine is then built. `timeout` is in seconds.
@@ -30,27 +32,39 @@ def verify_engine(
     name = wanted if wanted in flavours else None
     capability = target.compute_capability if target is not None and name else None
     try:
-        result = engine.build(candidate, name, capability, timeout, sample=sample)
+        found = compare_engine(candidate, sample, flavour=name, compute_capability=capability, timeout=timeout)
     except OnnxfixError as error:
         return Check("engine", "not_verified", str(error))
-    return _check(result, target)
+    return _check(found, target)
 
 
-def _check(result: EngineResult, target: Target | None) -> Check:
-    details = asdict(result)
-    said = _words(result, target)
+def _check(found: EngineComparison, target: Target | None) -> Check:
+    result = found.build
+    details = _details(found)
+    said = _words(result, target) + _run_words(found)
     if target is not None and not _is(result.flavour, target):
         return Check("engine", "not_verified", f"{target.title} is not installed; {said}", details)
     if result.outcome == "timeout":
         return Check("engine", "not_verified", said, details)
-    return Check("engine", "passed" if result.built else "failed", said, details)
+    good = result.built and not found.failure and not found.wrong
+    return Check("engine", "passed" if good else "failed", said, details)
+
+
+def _details(found: EngineComparison) -> dict[str, Any]:
+    """The build, and the run when there was one."""
+    build = asdict(replace(found.build, network=None))
+    del build["network"]  # as long as the model, and nothing that the verdict rests on
+    if not found.device:
+        return build
+    run = {"device": found.device, "oracle": found.oracle, "failure": found.failure, "notes": list(found.notes)}
+    return {**build, "run": {**run, "differences": [asdict(item) for item in found.differences]}}
 
 
 def _words(result: EngineResult, target: Target | None) -> str:
     name = result.flavour.title
     if result.built:
         place = f" for compute capability {result.compute_capability}" if result.compute_capability else ""
-        return f"{name} built it{place}" + (", not run" if result.gpu else ", no GPU here: built, not run")
+        return f"{name} built it{place}"
     if result.outcome in ("crashed", "timeout"):
         return result.errors[0].message
     error = result.errors[0]
@@ -59,6 +73,21 @@ def _words(result: EngineResult, target: Target | None) -> str:
     cause = f" ({causes[0].cause})" if causes else ""
     more = f"; {len(result.errors) - 1} more" if len(result.errors) > 1 else ""
     return f"{name} refuses it: {f'{node}: ' if node else ''}{error.message}{cause}{more}"
+
+
+def _run_words(found: EngineComparison) -> str:
+    if not found.build.built:
+        return ""
+    if not found.build.gpu:
+        return ", no GPU here: built, not run"
+    if found.unproven:
+        return f": built, not run: {found.unproven}"
+    if found.failure:
+        return f": built, but does not run on {found.device or 'this GPU'}: {found.failure}"
+    if found.wrong:
+        first = found.wrong[0]
+        return f": built, but computes something else: output {first.name!r}: {first.why}"
+    return f": built and run on {found.device}: equal to {found.oracle} (max |diff| {found.max_abs:.3g})"
 
 
 def _is(flavour: Flavour, target: Target) -> bool:

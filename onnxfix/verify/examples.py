@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import onnx
 
 from onnxfix.actions.convert_opset import REQUESTED
 from onnxfix.actions.refusals import EVERYTHING
+from onnxfix.actions.request import requested
 from onnxfix.fixpoint.options import Options
 from onnxfix.fixpoint.rounds import Outcome, look, repair_model
 from onnxfix.model import Model, load, save
@@ -35,7 +37,7 @@ def problems(rule: Rule, example: Example, rules: Sequence[Rule]) -> Iterator[st
     except PatternError as error:
         yield f"the text is no model: {error}"
         return
-    options = _options(rule, example)
+    options = replace(_options(rule, example), request=requested(before, **example.request))
     outcome = repair_model(before, rules, options, EVERYTHING)
     if after is None:
         yield from _left_alone(rule, example, outcome)
@@ -85,14 +87,17 @@ def _properties(
     again = repair_model(outcome.model, rules, options, EVERYTHING)
     if again.journal:
         yield "a second run changes the result again"
-    numbers = _compare(before, outcome.model)
+    numbers = _compare(before, outcome, options)
     if numbers.outcome != ("passed" if example.baseline else "not_verified"):
         yield f"the outputs are {numbers.outcome.replace('_', ' ')}: {numbers.reason}"
 
 
-def _compare(before: Model, after: Model) -> Check:
+def _compare(before: Model, outcome: Outcome, options: Options) -> Check:
     with tempfile.TemporaryDirectory(prefix="onnxfix-") as folder:
-        original, candidate = Path(folder, "before.onnx"), Path(folder, "after.onnx")
+        original, candidate, rest = (Path(folder, f"{name}.onnx") for name in ("before", "after", "rest"))
         save(before, original)
-        save(after, candidate)
-        return verify_numeric(load(original), candidate, interface_changes=True)
+        save(outcome.model, candidate)
+        if outcome.rest:
+            save(outcome.rest, rest)
+        tail = rest if outcome.rest else None
+        return verify_numeric(load(original), candidate, interface_changes=True, request=options.request, rest=tail)

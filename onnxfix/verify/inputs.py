@@ -13,6 +13,7 @@ import onnx
 
 from onnxfix.errors import OnnxfixError
 from onnxfix.model import Model
+from onnxfix.model.declared import parameter
 from onnxfix.model.inference import typed_scopes
 from onnxfix.model.scope import Scope, scopes_of
 from onnxfix.model.types import Dim, from_value_info
@@ -40,7 +41,7 @@ _ARITHMETIC |= {
 # (operator, input): smallest and one past the largest value that every graph takes.
 _RANGES: dict[tuple[str, int], tuple[int, int]] = {
     **{(name, 1): (1, 8) for name in ("Div", "Mod")},
-    **{(name, 1): (0, 1) for name in ("CumSum", "Trilu", "SequenceAt", "Slice")},
+    **{(name, 1): (0, 1) for name in ("CumProd", "CumSum", "Trilu", "SequenceAt", "Slice")},
     ("Slice", 2): (2, 3),
     ("Slice", 4): (1, 2),
     ("Range", 0): (0, 1),
@@ -56,10 +57,17 @@ _RANGES: dict[tuple[str, int], tuple[int, int]] = {
     ("NonMaxSuppression", 2): (3, 4),
 }
 _INDICES = {("Gather", 1), ("GatherElements", 1), ("GatherND", 1)}
-_INDICES |= {("ScatterElements", 1), ("Scatter", 1), ("ScatterND", 1)}
+_INDICES |= {("ScatterElements", 1), ("Scatter", 1), ("ScatterND", 1), ("RoiAlign", 2)}
 _LENGTHS = {("LSTM", 4), ("GRU", 4), ("RNN", 4)}
 _FORMS = {("Reshape", 1): "reshape", ("Resize", 3): "sizes", ("Resize", 2): "scales", ("Upsample", 1): "scales"}
-_FORMS |= {("Slice", 3): "axes", ("Unsqueeze", 1): "axes", ("Squeeze", 1): "axes", ("Split", 1): "parts"}
+_FORMS |= {
+    ("AffineGrid", 1): "grid",
+    ("MaxUnpool", 2): "sizes",
+    ("Slice", 3): "axes",
+    ("Unsqueeze", 1): "axes",
+    ("Squeeze", 1): "axes",
+    ("Split", 1): "parts",
+}
 _FORMS |= {(f"Reduce{name}", 1): "axes" for name in ("Sum", "Mean", "Max", "Min", "Prod", "L1", "L2", "SumSquare")}
 _FORMS |= {(f"Reduce{name}", 1): "axes" for name in ("LogSum", "LogSumExp")}
 
@@ -69,8 +77,9 @@ class InputSpec:
     """One input. `dtype` is an onnx.TensorProto.DataType; `dims` has a name for every size that is not fixed.
 
     Integers lie in [low, high), and below every size in `limits`. `form` is set for a vector that must fit the
-    tensor with the dims `limits`: "reshape" (Reshape's shape), "sizes" and "scales" (Resize's), "axes", and "parts"
-    (Split's, whose `limits` has the one size to split).
+    tensor with the dims `limits`: "reshape" (Reshape's shape), "sizes" and "scales" (Resize's), "axes", "parts"
+    (Split's, whose `limits` has the one size to split) and "grid" (AffineGrid's size).  `exact` has all the numbers
+    where the shapes that the model declares leave no choice.
     """
 
     name: str
@@ -80,6 +89,7 @@ class InputSpec:
     high: int = 8
     limits: tuple[Size, ...] = ()
     form: str = ""
+    exact: tuple[float, ...] = ()
 
 
 def input_specs(model: Model) -> list[InputSpec]:
@@ -90,7 +100,7 @@ def input_specs(model: Model) -> list[InputSpec]:
     stored = {tensor.name for tensor in model.proto.graph.initializer}
     values = [value for value in model.proto.graph.input if value.name not in stored]
     specs = [_declared(value) for value in values]
-    if not any(spec.dtype in _INTEGERS | _UNSIGNED or len(spec.dims) == 1 for spec in specs):
+    if not any(spec.dtype in _INTEGERS | _UNSIGNED or len(spec.dims) < 2 for spec in specs):
         return specs
     scopes = typed_scopes(model)[0] if any(s.dtype in _INTEGERS | _UNSIGNED for s in specs) else scopes_of(model)
     return [_narrowed(spec, list(_uses(spec.name, scopes))) for spec in specs]
@@ -131,6 +141,9 @@ def _uses(name: str, scopes: Sequence[Scope]) -> Iterator[tuple[Scope, onnx.Node
 
 def _narrowed(spec: InputSpec, uses: list[tuple[Scope, onnx.NodeProto, int]]) -> InputSpec:
     for scope, node, position in uses:
+        numbers = parameter(scope, node, position)
+        if numbers and spec.dims in ((), (len(numbers),)) and (spec.dims or len(numbers) == 1):
+            return replace(spec, exact=tuple(numbers))
         form = _FORMS.get((node.op_type, position))
         if form:
             dims = _named(node.input[0], scope.type_of(node.input[0]).dims or ())

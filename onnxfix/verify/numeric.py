@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import onnx
 
 from onnxfix import sandbox
+from onnxfix.actions.request import NO_REQUEST, Request
 from onnxfix.errors import OnnxfixError
 from onnxfix.model import Model, load, save
 from onnxfix.model.scope import scopes_of
@@ -18,6 +19,7 @@ from onnxfix.model.types import dtype_name, from_value_info
 from onnxfix.records import Check, Outcome
 from onnxfix.verify.compare import TOLERANCES
 from onnxfix.verify.inputs import input_specs
+from onnxfix.verify.mapping import from_lists, mapped, mapped_specs, taken_apart
 from onnxfix.verify.session import Comparison, Job, Run
 
 _RANDOM = {
@@ -37,31 +39,41 @@ def verify_numeric(
     *,
     inputs: Path | None = None,
     interface_changes: bool = False,
+    request: Request = NO_REQUEST,
+    rest: Path | None = None,
     timeout: float = 600.0,
 ) -> Check:
     """Runs both models in the sandbox on the same inputs and compares every output of the candidate.
 
     Inputs are seeded, at two sizes when the original has symbolic dimensions, or come from `inputs`, a .npz file
     with one array for each input. With `interface_changes` inputs and outputs may have another element type; the
-    same values are then fed and compared. `timeout` is in seconds. Random outputs and models that no runtime takes are
+    same values are then fed and compared. `request` are changes that the user asked for: frozen inputs get their values
+    in the original too, a freed batch is compared at one batch and at two, and a model that was cut is followed by its
+    `rest`. `timeout` is in seconds. Random outputs and models that no runtime takes are
     `not_verified`. Raises OnnxfixError when `inputs` does not fit the model.
     """
     repaired = load(candidate)
     retyped = _retyped(original.proto, repaired.proto) if interface_changes else {}
-    changed = _interface_changes(original.proto, repaired.proto, retyped)
+    names = [value.name for value in (original if rest else repaired).proto.graph.output]
+    lists = taken_apart(original, names) if interface_changes else {}
+    made = {*names, *lists, *(value.name for value in (load(rest).proto.graph.output if rest else ()))}
+    allowed = {*retyped, *(from_lists(original, repaired) if interface_changes else ())}
+    changed = _interface_changes(original.proto, repaired.proto, allowed, made)
     if changed:
         return Check("numeric", "failed", changed)
-    names = [value.name for value in repaired.proto.graph.output]
     known = set(_values(original.proto.graph))
-    new = [name for name in names if name not in known]
-    shared = tuple(name for name in names if name in known)
+    elements = {item for items in lists.values() for item in items}
+    new = [name for name in names if name not in known and name not in elements]
+    shared = (*(name for name in names if name in known), *lists)
     if not shared:
         return _unverified("there is no output that both models have")
     with tempfile.TemporaryDirectory(prefix="onnxfix-") as folder:
         file = _file_of(original, Path(folder))
         # absolute paths: the child may have another working folder
-        job = Job(str(file.absolute()), str(candidate.absolute()), shared, draws=_draws(original), retyped=retyped)
+        job = Job(str(file.absolute()), str(candidate.absolute()), shared, draws=draws(original), retyped=retyped)
+        job = replace(job, made=tuple(name for name in names if name not in new) if lists else ())
         try:
+            job = mapped(replace(job, rest=str(rest.absolute()) if rest else ""), original, repaired, request)
             job = (
                 replace(job, recorded=str(inputs.absolute()))
                 if inputs
@@ -160,15 +172,9 @@ def _file_of(model: Model, folder: Path) -> Path:
 
 def _with_seeded_inputs(job: Job, original: Model, repaired: Model) -> Job:
     """The job with the inputs of the original; sizes that the repaired model fixes are kept."""
-    specs = input_specs(original)
-    demanded = {value.name: from_value_info(value).dims or () for value in repaired.proto.graph.input}
-    fixed = {
-        name: size
-        for spec in specs
-        for name, size in zip(spec.dims, demanded.get(spec.name, ()), strict=False)
-        if isinstance(name, str) and isinstance(size, int)
-    }
-    return replace(job, specs=tuple(specs), fixed=fixed)
+    demanded = {value.name: from_value_info(value) for value in repaired.proto.graph.input}
+    specs, fixed = mapped_specs(input_specs(original), job, demanded)
+    return replace(job, specs=specs, fixed=fixed)
 
 
 def _retyped(original: onnx.ModelProto, repaired: onnx.ModelProto) -> dict[str, int]:
@@ -179,9 +185,10 @@ def _retyped(original: onnx.ModelProto, repaired: onnx.ModelProto) -> dict[str, 
     return {name: dtype for name, dtype in after.items() if before.get(name) and dtype and dtype != before[name]}
 
 
-def _interface_changes(original: onnx.ModelProto, repaired: onnx.ModelProto, allowed: Mapping[str, int]) -> str:
+def _interface_changes(
+    original: onnx.ModelProto, repaired: onnx.ModelProto, allowed: Collection[str], outputs: Collection[str]
+) -> str:
     """What a caller would notice without running: an output gone, an input new or of another type."""
-    outputs = {value.name for value in repaired.graph.output}
     for value in original.graph.output:
         if value.name not in outputs:
             return f"output {value.name!r} is gone"
@@ -189,7 +196,7 @@ def _interface_changes(original: onnx.ModelProto, repaired: onnx.ModelProto, all
     stored = {tensor.name for tensor in repaired.graph.initializer}
     for value in repaired.graph.input:
         dtype = from_value_info(value).dtype
-        if value.name not in before and value.name not in stored:
+        if value.name not in before and value.name not in stored and value.name not in allowed:
             return f"input {value.name!r} is new"
         if value.name in before and dtype != before[value.name] and value.name not in allowed:
             return f"input {value.name!r} is {dtype_name(dtype)} and was {dtype_name(before[value.name])}"
@@ -202,7 +209,7 @@ def _values(graph: onnx.GraphProto) -> Iterator[str]:
     yield from (name for node in graph.node for name in node.output if name)
 
 
-def _draws(model: Model) -> bool:
+def draws(model: Model) -> bool:
     """Whether some operator may be random: one of ONNX's own, or one of another domain."""
     nodes = (node for scope in scopes_of(model) for node in scope.nodes)
     functions = {(function.domain, function.name) for function in model.proto.functions}

@@ -10,11 +10,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 import onnx
 
 from onnxfix.errors import ModelFileError
 from onnxfix.model import Model, external_tensors, load
 from onnxfix.model.messages import copied
+from onnxfix.verify.foreign import foreign_operators
 from onnxfix.verify.pieces import Pieces
 from onnxfix.verify.runtime import Array, CannotLoad, CannotRun, Session, one_line
 
@@ -108,10 +110,12 @@ class _Reference:
         if size > REFERENCE_BYTES or len(model.proto.graph.node) > REFERENCE_NODES:
             raise CannotLoad("the model is too large for the reference evaluator")
         proto = _whole(model)
+        told = (*proto.graph.value_info, *proto.graph.output)
+        self._declared = {value.name: value.type.tensor_type.elem_type for value in told}
         del proto.graph.output[:]
         proto.graph.output.extend(onnx.ValueInfoProto(name=name) for name in outputs)
         try:
-            self._evaluator = ReferenceEvaluator(proto)
+            self._evaluator = ReferenceEvaluator(proto, new_ops=foreign_operators())
         except Exception as error:
             raise CannotLoad(f"the reference evaluator refuses it: {one_line(error)}", missing=True) from None
         stored = {tensor.name for tensor in proto.graph.initializer}
@@ -123,7 +127,16 @@ class _Reference:
             results = self._evaluator.run(None, {name: feeds[name] for name in self.inputs})
         except Exception as error:
             raise CannotRun(f"the reference evaluator refuses it: {one_line(error)}") from None
-        return dict(zip(self._outputs, results, strict=True))
+        named = zip(self._outputs, results, strict=True)
+        return {name: _as_declared(value, self._declared.get(name, 0)) for name, value in named}
+
+
+def _as_declared(value: Any, dtype: int) -> Any:
+    """A float result in its declared type: numpy computes some operators of the evaluator in a wider one."""
+    if not dtype or not isinstance(value, np.ndarray) or value.dtype.kind != "f":
+        return value
+    wanted = np.dtype(onnx.helper.tensor_dtype_to_np_dtype(dtype))
+    return value.astype(wanted) if wanted.kind == "f" else value
 
 
 def _whole(model: Model) -> onnx.ModelProto:

@@ -146,6 +146,8 @@ def _run_numpy(piece: Piece, inputs: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _declared(name: str, value: Any) -> onnx.ValueInfoProto:
+    if value is None:
+        raise CannotLoad(f"{name!r} is an empty optional, and has no type outside the model", missing=True)
     if isinstance(value, list):
         if not value:
             raise CannotRun(f"the value {name!r} is an empty sequence")

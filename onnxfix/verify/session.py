@@ -13,7 +13,9 @@ import onnx
 from onnxfix.model import load
 from onnxfix.verify.compare import Array, Figures, compare
 from onnxfix.verify.inputs import InputSpec
+from onnxfix.verify.lists import counted, flat, tensors
 from onnxfix.verify.oracle import WAYS, Oracle
+from onnxfix.verify.parts import TWICE, Batched, Pipeline, doubled, multiplied
 from onnxfix.verify.runtime import CannotLoad, CannotRun
 from onnxfix.verify.sizes import Sizes, levels
 from onnxfix.verify.values import recorded_inputs, seeded
@@ -25,6 +27,10 @@ class Job:
 
     `outputs` are values of both models; `draws` says that the original has random operators. `retyped` are inputs
     and outputs whose element type the repair may change, with the candidate's type: their values are cast.
+    `frozen` are inputs that the candidate holds as constants; the original is fed the same values.  `rest` is a model
+    that goes on where the candidate was cut.  `batched` has the inputs and outputs whose batch the candidate has freed
+    from `batch`, and its axis; the original runs once for each part, or on the whole where it takes that and the batch is
+    not `burnt` in.  `made` are the candidate's outputs when they are others: elements of sequences.
     """
 
     original: str
@@ -35,6 +41,12 @@ class Job:
     recorded: str = ""
     draws: bool = False
     retyped: dict[str, int] = field(default_factory=dict)
+    frozen: dict[str, Array] = field(default_factory=dict)
+    rest: str = ""
+    batch: int = 1
+    batched: Mapping[str, int] = field(default_factory=dict)
+    burnt: bool = True
+    made: tuple[str, ...] = ()
     ways: tuple[str, ...] = WAYS
 
 
@@ -75,7 +87,7 @@ def compare_files(job: Job) -> Comparison:
     if report.no_baseline or not job.candidate:
         return report
     try:
-        oracle = Oracle(Path(job.candidate), job.outputs, job.ways)
+        oracle = _candidate(job)
         runs = tuple(_run_candidate(oracle, job, entry, report.random) for entry in baseline)
     except CannotLoad as reason:
         return replace(report, no_candidate=str(reason), missing=reason.missing)
@@ -84,9 +96,20 @@ def compare_files(job: Job) -> Comparison:
     return replace(report, runs=runs, candidate_oracle=oracle.title)
 
 
+def _candidate(job: Job) -> Oracle | Pipeline:
+    if not job.rest:
+        return Oracle(Path(job.candidate), job.made or job.outputs, job.ways)
+    return Pipeline(Path(job.candidate), Path(job.rest), job.outputs, job.ways)
+
+
+def _original(job: Job) -> Oracle | Batched:
+    oracle = Oracle(Path(job.original), job.outputs, job.ways)
+    return Batched(oracle, job.batched, job.batch, job.burnt) if job.batched else oracle
+
+
 def _baseline(job: Job) -> tuple[Baseline, Comparison]:
     try:
-        oracle = Oracle(Path(job.original), job.outputs, job.ways)
+        oracle = _original(job)
         baseline, refused = _accepted(job, oracle)
         random = _random_outputs(oracle, baseline) if job.draws and baseline else ()
     except CannotLoad as reason:
@@ -97,7 +120,7 @@ def _baseline(job: Job) -> tuple[Baseline, Comparison]:
     return baseline, report
 
 
-def _accepted(job: Job, oracle: Oracle) -> tuple[Baseline, list[tuple[Sizes, str]]]:
+def _accepted(job: Job, oracle: Oracle | Batched) -> tuple[Baseline, list[tuple[Sizes, str]]]:
     """The runs of the first level of sizes of which the original takes at least one, and what it refused."""
     refused: list[tuple[Sizes, str]] = []
     for level, gentle in _choices(job):
@@ -105,7 +128,7 @@ def _accepted(job: Job, oracle: Oracle) -> tuple[Baseline, list[tuple[Sizes, str
         for seed, sizes in enumerate(level):
             feeds = _feeds(job, sizes, seed, gentle)
             try:
-                outputs = _flat(oracle.run(feeds))
+                outputs = flat(oracle.run(feeds))
             except CannotRun as reason:
                 refused.append((sizes, str(reason)))
                 continue
@@ -121,31 +144,37 @@ def _accepted(job: Job, oracle: Oracle) -> tuple[Baseline, list[tuple[Sizes, str
 def _choices(job: Job) -> Iterable[tuple[list[Sizes], bool]]:
     """Sizes to try, first with any values, then with gentle ones."""
     if job.recorded:
-        return [([{}], False)]
-    return ((level, gentle) for gentle in (False, True) for level in levels(job.specs, job.fixed))
+        return [([{}, {TWICE: 2}] if job.batched else [{}], False)]
+    names = {spec.dims[0] for spec in job.specs if spec.name in job.batched and spec.dims}
+    return (
+        ([multiplied(sizes, names, job.batch) for sizes in level], gentle)
+        for gentle in (False, True)
+        for level in levels(job.specs, job.fixed)
+    )
 
 
 def _feeds(job: Job, sizes: Sizes, seed: int, gentle: bool) -> dict[str, Array]:
     if not job.recorded:
-        return seeded(job.specs, sizes, seed, gentle=gentle)
-    return recorded_inputs(Path(job.recorded), load(job.original))
+        return {**seeded(job.specs, sizes, seed, gentle=gentle), **job.frozen}
+    feeds = recorded_inputs(Path(job.recorded), load(job.original), job.frozen)
+    return doubled(feeds, job.batched) if TWICE in sizes else feeds
 
 
-def _random_outputs(oracle: Oracle, baseline: Baseline) -> tuple[str, ...]:
+def _random_outputs(oracle: Oracle | Batched, baseline: Baseline) -> tuple[str, ...]:
     _, feeds, first = baseline[0]
-    second = _flat(oracle.run(feeds))
+    second = flat(oracle.run(feeds))
     return tuple(name for name in first if name not in second or compare(name, first[name], second[name]).why)
 
 
 def _run_candidate(
-    oracle: Oracle, job: Job, entry: tuple[Run, Mapping[str, Array], Outputs], random: Sequence[str]
+    oracle: Oracle | Pipeline, job: Job, entry: tuple[Run, Mapping[str, Array], Outputs], random: Sequence[str]
 ) -> Run:
     run, feeds, expected = entry
-    got = _flat(oracle.run({name: _retyped(array, job.retyped.get(name)) for name, array in feeds.items()}))
+    got = _outputs_of(oracle, job, feeds, expected)
     figures = []
     for name, array in expected.items():
         if name in job.retyped and name in got:
-            figures.append(compare(name, array, got[name].astype(array.dtype), values=name not in random))
+            figures.append(compare(name, *_of_one_type(array, got[name]), values=name not in random))
         elif name in got:
             figures.append(compare(name, array, got[name], values=name not in random))
         else:
@@ -153,19 +182,24 @@ def _run_candidate(
     return replace(run, figures=tuple(figures))
 
 
+def _outputs_of(
+    oracle: Oracle | Pipeline, job: Job, feeds: Mapping[str, Any], expected: Iterable[str]
+) -> dict[str, Array]:
+    """The candidate's outputs; its inputs have its own types, and the elements of sequences one by one."""
+    own = {name: _retyped(value, job.retyped.get(name)) for name, value in {**tensors(feeds), **feeds}.items()}
+    return counted(flat(oracle.run(own)), expected)
+
+
 def _retyped(array: Array, dtype: int | None) -> Array:
-    return array if dtype is None else array.astype(onnx.helper.tensor_dtype_to_np_dtype(dtype))
+    return (
+        array
+        if dtype is None or not isinstance(array, np.ndarray)
+        else array.astype(onnx.helper.tensor_dtype_to_np_dtype(dtype))
+    )
 
 
-def _flat(outputs: Mapping[str, Any]) -> Outputs:
-    """Arrays by name; the elements of a sequence are name[0], name[1] and so on, an empty optional is left out."""
-    flat: Outputs = {}
-    for name, value in outputs.items():
-        if isinstance(value, list | tuple):
-            flat[f"{name}.length"] = np.asarray(len(value))
-            flat.update(_flat({f"{name}[{place}]": item for place, item in enumerate(value)}))
-        elif isinstance(value, dict):
-            flat.update(_flat({f"{name}[{key!r}]": item for key, item in value.items()}))
-        elif value is not None:
-            flat[name] = np.asarray(value)
-    return flat
+def _of_one_type(original: Array, got: Array) -> tuple[Array, Array]:
+    """Both in the original's type; in the new one where numpy itself lacks the original's (int4, float8 ...)."""
+    return (
+        (original.astype(got.dtype), got) if original.dtype.isbuiltin != 1 else (original, got.astype(original.dtype))
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from onnxfix.errors import OnnxfixError
 from onnxfix.model import Model
 from onnxfix.model.types import dtype_name
 from onnxfix.verify.inputs import InputSpec
+from onnxfix.verify.lists import elements_of, gathered
 from onnxfix.verify.sizes import Sizes, resolve
 
 Array = NDArray[Any]
@@ -33,15 +34,17 @@ def seeded(specs: Sequence[InputSpec], sizes: Sizes, seed: int, *, gentle: bool 
 
 
 def _gentle(spec: InputSpec, array: Array, random: np.random.Generator) -> Array:
-    if array.dtype.kind == "f":
+    if array.dtype.kind == "f" and not spec.exact:
         return np.asarray(random.uniform(1, 2, array.shape)).astype(array.dtype)
-    free = array.dtype.kind in "iu" and not spec.form and spec.low <= 0
+    free = array.dtype.kind in "iu" and not spec.form and not spec.exact and spec.low <= 0
     return np.abs(array) % array.dtype.type(2) if free else array
 
 
 def _values(spec: InputSpec, sizes: Sizes, random: np.random.Generator) -> Array:
     shape = tuple(resolve(dim, sizes) or 0 for dim in spec.dims)
     dtype = np.dtype(onnx.helper.tensor_dtype_to_np_dtype(spec.dtype))
+    if spec.exact and np.prod(shape, dtype=np.int64) == len(spec.exact):
+        return np.asarray(spec.exact, dtype=dtype).reshape(shape)
     if spec.form and len(shape) == 1:
         return np.asarray(_fitting(spec, shape[0], sizes), dtype=dtype)
     if spec.dtype == onnx.TensorProto.STRING:
@@ -67,6 +70,8 @@ def _fitting(spec: InputSpec, length: int, sizes: Sizes) -> list[float]:
             return [float(factor) for factor in factors]
         case "reshape":
             return [1.0] * (length - 1) + [-1.0] * min(length, 1)
+        case "grid":  # the batch of theta, channels, and any sizes
+            return [float(dims[0]), *(float(size) for size in range(2, length + 1))]
         case "parts":
             part = dims[0] // max(length, 1)
             return [float(part)] * (length - 1) + [float(dims[0] - part * (length - 1))] * min(length, 1)
@@ -74,11 +79,20 @@ def _fitting(spec: InputSpec, length: int, sizes: Sizes) -> list[float]:
     return [float(dim * factor) for dim, factor in zip(dims, factors, strict=True)]
 
 
-def recorded_inputs(path: Path, model: Model) -> dict[str, Array]:
-    """The recorded values of every input that a caller must feed. Raises as `recorded` does."""
-    graph = model.proto.graph
+def recorded_inputs(path: Path, model: Model, frozen: Mapping[str, Array] | None = None) -> dict[str, Any]:
+    """The values of every input that a caller must feed: those given as `frozen`, and recorded ones for the others.
+
+    The elements of a sequence `x` are the arrays `x[0]`, `x[1]` and so on; an optional without an array is empty.
+    Raises as `recorded` does.
+    """
+    graph, given = model.proto.graph, dict(frozen or {})
     stored = {tensor.name for tensor in graph.initializer}
-    return recorded(path, [value for value in graph.input if value.name not in stored])
+    wanted = [value for value in graph.input if value.name not in stored and value.name not in given]
+    arrays = {name: array for name, array in read_arrays(path).items() if name not in given}
+    lists = gathered(arrays, wanted)
+    taken = {*lists, *(name for value in lists for name in elements_of(value, arrays))}
+    plain = {name: array for name, array in arrays.items() if name not in taken}
+    return fitted(plain, [value for value in wanted if value.name not in lists], str(path)) | lists | given
 
 
 def recorded(path: Path, inputs: Sequence[onnx.ValueInfoProto]) -> dict[str, Array]:
@@ -87,23 +101,43 @@ def recorded(path: Path, inputs: Sequence[onnx.ValueInfoProto]) -> dict[str, Arr
     Raises OnnxfixError for a file that cannot be read and for arrays that are missing, unknown, or of another
     type or shape than the input.
     """
+    return fitted(read_arrays(path), inputs, str(path))
+
+
+def read_arrays(path: Path) -> dict[str, Array]:
+    """The arrays of a .npz file by name. Raises OnnxfixError for a file that cannot be read."""
     try:
         with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-    except (OSError, ValueError, AttributeError, zipfile.BadZipFile) as error:
+            return {name: file[name] for name in file.files}
+    except (OSError, ValueError, AttributeError, EOFError, zipfile.BadZipFile) as error:
         hint = "numpy.savez writes one, without object arrays"
         raise OnnxfixError(f"is not a readable .npz file: {error}", where=str(path), hint=hint) from None
+
+
+def read_array(path: Path) -> Array:
+    """The array of a .npy file. Raises OnnxfixError for a file that cannot be read."""
+    try:
+        array = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise OnnxfixError(f"is not a readable .npy file: {error}", where=str(path)) from None
+    if not isinstance(array, np.ndarray):
+        raise OnnxfixError("holds several arrays", where=str(path), hint="give it as --inputs")
+    return array
+
+
+def fitted(arrays: Mapping[str, Array], inputs: Sequence[onnx.ValueInfoProto], where: str) -> dict[str, Array]:
+    """The arrays as a runtime wants them; `where` is the file that they are from. Raises as `recorded` does."""
     names = {value.name for value in inputs}
     hint = "name the arrays as the inputs: " + ", ".join(sorted(names))
     if missing := sorted(names - set(arrays)):
-        raise OnnxfixError(f"has no array for input {missing[0]!r}", where=str(path), hint=hint)
+        raise OnnxfixError(f"has no array for input {missing[0]!r}", where=where, hint=hint)
     if unknown := sorted(set(arrays) - names):
-        raise OnnxfixError(f"has the array {unknown[0]!r}, which is no input", where=str(path), hint=hint)
+        raise OnnxfixError(f"has the array {unknown[0]!r}, which is no input", where=where, hint=hint)
     named: Sizes = {}
-    return {value.name: _checked(arrays[value.name], value, path, named) for value in inputs}
+    return {value.name: _checked(arrays[value.name], value, where, named) for value in inputs}
 
 
-def _checked(array: Array, value: onnx.ValueInfoProto, path: Path, named: Sizes) -> Array:
+def _checked(array: Array, value: onnx.ValueInfoProto, where: str, named: Sizes) -> Array:
     """The array as the runtime wants it. `named` has the dimension names seen so far, and gets those of this input."""
     kind = value.type.tensor_type
     text = kind.elem_type == onnx.TensorProto.STRING
@@ -114,12 +148,12 @@ def _checked(array: Array, value: onnx.ValueInfoProto, path: Path, named: Sizes)
         array = array.view(dtype)
     if array.dtype != dtype:
         raise OnnxfixError(
-            f"the array {value.name!r} is {array.dtype} and the input is {dtype_name(kind.elem_type)}", where=str(path)
+            f"the array {value.name!r} is {array.dtype} and the input is {dtype_name(kind.elem_type)}", where=where
         )
     if kind.HasField("shape") and not _shape_fits(array, kind.shape, named):
         dims = ", ".join(str(d.dim_value) if d.HasField("dim_value") else _name(d, named) for d in kind.shape.dim)
         raise OnnxfixError(
-            f"the array {value.name!r} has the shape {list(array.shape)} and the input is [{dims}]", where=str(path)
+            f"the array {value.name!r} has the shape {list(array.shape)} and the input is [{dims}]", where=where
         )
     return array
 

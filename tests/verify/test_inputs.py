@@ -74,6 +74,24 @@ def test_plain_integers_are_small_and_signed() -> None:
     assert (values["a"].min(), values["a"].max()) == (-8, 7)
 
 
+@pytest.mark.parametrize(
+    ("text", "name", "wanted"),
+    [
+        ("(float[1,4] x, float[2] s) => (float[1,3] y) { y = Resize(x, , s) }", "s", [1, 0.8125]),
+        ("(float[3,4] x, int64[1] a) => (float[3,1] y) { y = ReduceSum(x, a) }", "a", [1]),
+        ("(int64[3] i, float d, float[2] v) => (float[3,7] y) { y = OneHot(i, d, v) }", "d", 7),
+        ("(int64[3] i, int32 e, float[2] v) => (float[3,7] y) { d = Cast <to = 1> (e) y = OneHot(i, d, v) }", "e", 7),
+    ],
+)
+def test_parameters_fit_the_declared_output(text: str, name: str, wanted: list[float]) -> None:
+    model = parse("g " + text)
+    specs = input_specs(load(model))
+    for gentle in (False, True):
+        values = seeded(specs, {}, 1, gentle=gentle)
+        np.testing.assert_array_equal(values[name], wanted)
+        Session(model.SerializeToString()).run(values)
+
+
 def test_every_type_has_values() -> None:
     names = ["double", "float16", "bfloat16", "int8", "uint8", "uint64", "bool", "string", "complex64"]
     inputs = ", ".join(f"{name}[3] {name}_" for name in names)
