@@ -20,8 +20,8 @@ import onnx
 
 from benchmarks.cases import Case, folder_cases, node_cases
 from onnxfix.fixpoint.catalogue import load_rules
+from onnxfix.fixpoint.conversion import blockers_of, convert
 from onnxfix.model import Model, external_tensors, load
-from onnxfix.opset import convert_opset
 from onnxfix.verify.compare import compare
 from onnxfix.verify.runtime import CannotLoad, CannotRun, Session
 
@@ -55,11 +55,10 @@ def measure(case: Case) -> Iterator[Result]:
 
 
 def _converted(case: Case, target: int, original: dict[str, Any] | None) -> tuple[str, str]:
-    result = convert_opset(load(case.model), target, load_rules())
-    if result.blockers:
-        return "blocked", f"{result.blockers[0].scope.nodes[result.blockers[0].node].op_type}: " + result.blockers[
-            0
-        ].reason
+    result = convert(load(case.model), target, load_rules())
+    blockers = [found.diagnostic() for found in blockers_of(result)]
+    if blockers:
+        return "blocked", f"{blockers[0].op_type}: {blockers[0].message}"
     proto = _whole(result.model)
     complaint = _complaint(proto)
     if complaint and not _complaint(case.model):

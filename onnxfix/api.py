@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import onnx
 
+from onnxfix.destination import destination_of
 from onnxfix.errors import OnnxfixError
 from onnxfix.fixpoint.catalogue import load_rules
+from onnxfix.fixpoint.conversion import repaired
 from onnxfix.fixpoint.options import Options
-from onnxfix.fixpoint.rounds import Outcome, answered, look, repair_model
+from onnxfix.fixpoint.reach import reach
+from onnxfix.fixpoint.rounds import Outcome, answered, look
+from onnxfix.interface import asked, interface_changes_of, write_rest
 from onnxfix.legalise import known_refusals
 from onnxfix.model import Draft, Model, load, weight_files
 from onnxfix.model.types import STANDARD
-from onnxfix.opset.reach import reach
 from onnxfix.proof import METADATA_KEY, Drafts, Proof, Verification, refusal, taken_back
 from onnxfix.records import CheckReport, ModelSummary, OpsetReport, RepairReport, Withheld
 from onnxfix.rewrite.rule import Rule
@@ -70,6 +74,10 @@ def repair(
     rules: Sequence[str | Path] = (),
     verify: Verification = "engine",
     inputs: str | Path | None = None,
+    freeze: Mapping[str, Any] | None = None,
+    shapes: Mapping[str, Sequence[int | str]] | None = None,
+    dynamic_batch: bool = False,
+    cut: str = "",
     in_place: bool = False,
     dry_run: bool = False,
     progress: Progress = str,
@@ -81,6 +89,12 @@ def repair(
     refuse it.  `verify` "numeric" leaves the engine out, "none" both; the report says what was not checked.
     `inputs` is an .npz file with recorded inputs.  `opset` converts to that version.  `progress` is called with
     the name of each stage.  A ModelProto is never changed; without `output` nothing is written for one.
+
+    Changes to the interface that are made only on request: `freeze` makes constants of inputs ({"axes": [1]});
+    `shapes` gives free dimensions a size or a name, and frees or multiplies a burnt-in batch ({"x": ("N", 3, 64)});
+    `dynamic_batch` frees the batch of all inputs; `cut` ends the graph before a node or operator, and what is behind
+    is written to OUT.rest.onnx.  `interface_changes` allows rules to change inputs and outputs where the target asks
+    for it (other element types, recorded inputs frozen).
     Raises OnnxfixError for bad input, and NotConverged when the rules undo each other.
     """
     started = time.perf_counter()
@@ -88,9 +102,10 @@ def repair(
     every_rule = _rules(options)
     progress("reading the model")
     original = load(model)
-    destination = _destination(original, output, in_place)
+    destination = destination_of(original, output, in_place)
+    options = replace(options, request=asked(original, freeze, shapes, dynamic_batch, cut, inputs))
     progress("repairing")
-    outcome = repair_model(original, every_rule, options)
+    outcome = repaired(original, every_rule, options)
     proof = Proof(original, every_rule, options, verify, Path(inputs) if inputs else None, progress)
     blamed: list[Withheld] = []
     with Drafts(None if dry_run else destination, always=output is not None) as drafts:
@@ -106,6 +121,7 @@ def repair(
         written = None if unwritten else drafts.place(outcome)
         if written:
             file.publish()
+        rest = write_rest(outcome.rest, written)
     return RepairReport(
         model=original.label,
         target=_title(options.target),
@@ -119,6 +135,8 @@ def repair(
         unwritten=unwritten,
         notes=tuple(_notes(proof, outcome, file)),
         seconds=time.perf_counter() - started,
+        interface=tuple(interface_changes_of(original, outcome, options.request)),
+        rest=rest,
     )
 
 
@@ -181,47 +199,6 @@ def _rules(options: Options) -> tuple[Rule, ...]:
 
 def _title(target: Target | None) -> str:
     return target.title if target else "no TensorRT on this machine"
-
-
-def _destination(original: Model, output: str | Path | None, in_place: bool) -> Path | None:
-    """Where the result goes; a link means the file it points at."""
-    if output is not None and in_place:
-        raise OnnxfixError("give either an output or in-place, not both")
-    if output is not None:
-        goal = Path(output)
-    elif original.path is None:
-        return None
-    else:
-        goal = original.path if in_place else original.path.with_name(f"{original.path.stem}.fixed.onnx")
-    try:
-        goal = Path(os.path.realpath(goal)) if goal.is_symlink() else goal
-        mistake, hint = _misplaced(original, goal, in_place)
-    except OSError as error:
-        mistake, hint = f"cannot be written: {error.strerror}", "choose another -o"
-    if mistake:
-        raise OnnxfixError(mistake, where=str(goal), hint=hint)
-    return goal
-
-
-def _misplaced(original: Model, goal: Path, in_place: bool) -> tuple[str, str]:
-    """(why the result cannot go there, what to do), or two empty texts."""
-    if goal.is_dir():
-        return "is a folder", "name a file"
-    if not goal.parent.is_dir():
-        return f"there is no folder {str(goal.parent)!r}", "make it, or choose another -o"
-    if goal.exists() and not goal.is_file():
-        return "is not a regular file", "choose another -o"
-    if original.path is None:
-        return "", ""
-    home, weights = original.path.parent, weight_files(original)
-    if in_place:
-        linked = weights and home.resolve() != goal.parent.resolve()
-        return ("the weights lie beside a link to it, in another folder", "use -o") if linked else ("", "")
-    if goal.exists() and original.path.exists() and goal.samefile(original.path):
-        return "is the input itself", "use --in-place to replace it"
-    if goal.exists() and any(goal.samefile(home / name) for name in weights):
-        return "holds the weights of the input", "choose another -o"
-    return "", ""
 
 
 def _notes(proof: Proof, outcome: Outcome, file: Draft) -> Iterator[str]:

@@ -15,15 +15,16 @@ import onnx
 
 from onnxfix import __version__
 from onnxfix.actions.refusals import Refusals
+from onnxfix.fixpoint.conversion import repaired
 from onnxfix.fixpoint.options import Options
-from onnxfix.fixpoint.rounds import Outcome, continued, repair_model
+from onnxfix.fixpoint.rounds import Outcome, continued
 from onnxfix.legalise import Attempt, known_refusals, legalise
-from onnxfix.model import Draft, Model, draft, weight_files
-from onnxfix.model.inference import typed_scopes
+from onnxfix.model import Draft, Model, draft, save, weight_files
 from onnxfix.model.messages import copied
 from onnxfix.records import Check, Diagnostic, Verdict, Withheld
 from onnxfix.rewrite.rule import Rule
 from onnxfix.verify.engine import verify_engine
+from onnxfix.verify.lists import tensors
 from onnxfix.verify.numeric import verify_numeric
 from onnxfix.verify.values import recorded_inputs
 
@@ -58,8 +59,7 @@ class Proof:
             if attempt.engine is not None and attempt.engine.outcome != "not_verified":
                 return attempt
             outcome, engine = attempt.outcome, attempt.engine
-        scopes, _ = typed_scopes(outcome.model)
-        refusals = known_refusals(scopes, self.options.target)
+        refusals = known_refusals(outcome.scopes, self.options.target)
         if refusals:
             following = continued(outcome, self.rules, self.options, refusals)
             if following.journal != outcome.journal and engine is not None:
@@ -69,7 +69,8 @@ class Proof:
 
     def _engine(self, path: Path) -> Check:
         self.progress("building the engine")
-        sample = recorded_inputs(self.inputs, self.original) if self.inputs else None
+        frozen = self.options.request.freeze
+        sample = tensors(recorded_inputs(self.inputs, self.original, frozen)) if self.inputs else None
         return verify_engine(path, self.options.target, sample=sample)
 
     def verdict(self, attempt: Attempt, path: Path) -> Verdict:
@@ -79,17 +80,26 @@ class Proof:
             checks.append(_structural(attempt.outcome))
             if self.verify != "none" and checks[0].outcome != "failed":
                 self.progress("comparing the outputs with the original's")
-                checks.append(
-                    verify_numeric(
-                        self.original,
-                        path,
-                        inputs=self.inputs,
-                        interface_changes=self.options.interface_changes,
-                    )
-                )
+                checks.append(self._numeric(attempt.outcome.rest, path))
         if attempt.engine is not None and self.verify == "engine":
             checks.append(attempt.engine)
         return Verdict(tuple(checks))
+
+    def _numeric(self, rest: Model | None, path: Path) -> Check:
+        """The comparison with the original; a model that was cut is followed by its rest."""
+        with ExitStack() as files:
+            tail = None
+            if rest is not None:
+                tail = Path(files.enter_context(tempfile.TemporaryDirectory(prefix="onnxfix-")), "rest.onnx")
+                save(rest, tail)
+            return verify_numeric(
+                self.original,
+                path,
+                inputs=self.inputs,
+                interface_changes=self.options.interface_changes,
+                request=self.options.request,
+                rest=tail,
+            )
 
     def guilty_rule(self, attempt: Attempt, verdict: Verdict) -> str:
         """The code of the one rule without whose fixes structure and numbers are right, or "".
@@ -113,7 +123,7 @@ class Proof:
     def without(self, code: str, refusals: Refusals) -> tuple[Proof, Outcome]:
         """The same proof, and the repair with one rule left out."""
         options = replace(self.options, ignore=(*self.options.ignore, code))
-        return replace(self, options=options), repair_model(self.original, self.rules, options, refusals)
+        return replace(self, options=options), repaired(self.original, self.rules, options, refusals)
 
 
 class Drafts:

@@ -73,7 +73,25 @@ def clip(op: Op, value: str, low: float | None, high: float | None, dtype: int =
     if op.opset >= 11:
         bounds = ["" if bound is None else op.const(np.array(bound), dtype) for bound in (low, high)]
         return op.make("Clip", value, *bounds)
+    low, high = (None if bound is None else float(bound) for bound in (low, high))
     return op.make("Clip", value, min=low, max=high)
+
+
+def round_even(op: Op, value: str) -> str:
+    """Round of a float, ties to even: an operator since opset 11, arithmetic on the fraction before."""
+    if op.opset >= 11:
+        return op.make("Round", value)
+    half, one, two = (op.const(np.float32(number)) for number in (0.5, 1, 2))
+    floor = op.make("Floor", value)
+    rest = op.make("Sub", value, floor)
+    odd = op.make(
+        "Greater",
+        op.make("Sub", op.make("Div", floor, two), op.make("Floor", op.make("Div", floor, two))),
+        op.const(np.float32(0.25)),
+    )
+    tie = op.make("Not", op.make("Or", op.make("Less", rest, half), op.make("Greater", rest, half)))
+    up = op.make("Or", op.make("Greater", rest, half), op.make("And", tie, odd))
+    return op.make("Where", up, op.make("Add", floor, one), floor)
 
 
 def reshape(op: Op, value: str, shape: Sequence[int]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from onnxfix.actions import ACTIONS, Context
+from onnxfix.actions import ACTIONS, ASKED, Context
 from onnxfix.actions.definitions import made_twice
 from onnxfix.model.edit import Proposal
 from onnxfix.model.scope import Scope
@@ -60,13 +60,18 @@ class Finding:
 def diagnose(context: Context, rules: Sequence[Rule]) -> list[Finding]:
     """The findings of all rules that apply to the context's target, in the order of the rules.
 
-    While a value is made twice, who makes what is not clear, and only the rule that repairs that is asked.
+    While a value is made twice, who makes what is not clear, and only the rule that repairs that is asked.  Changes to
+    the interface that the user asks for come before all repairs.
     """
     wanted = [rule for rule in rules if rule.step is None and _for_target(rule, context)]
     if not context.refusals:
         wanted = [rule for rule in wanted if not rule.only_refused]
     if any(made_twice(scope) for scope in context.scopes):
         wanted = [rule for rule in wanted if rule.action == FIRST]
+    asked = [rule for rule in wanted if rule.action in ASKED] if context.request else []
+    first = [finding for rule in asked for finding in _proposed(context, rule)]
+    if any(finding.proposal.edits for finding in first):
+        return first
     rank = {rule.code: number for number, rule in enumerate(wanted)}
     findings = list(_rewrites(context, _index(wanted)))
     refused = replace(context, only_refused=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from onnxfix.actions.request import NO_REQUEST, Request
 from onnxfix.rewrite.rule import Rule
 from onnxfix.targets.records import Target
 
@@ -14,7 +15,8 @@ class Options:
     """`select` and `ignore` hold rule codes, names, families or prefixes of codes; an empty `select` means all.
 
     Fixes of notes (findings that are no defect for the target) are applied only when their rule is selected by
-    name.  `opset` asks for a conversion to that version.  `rule_folders` are rules of the user's own.
+    name.  `opset` asks for a conversion to that version.  `rule_folders` are rules of the user's own;
+    `request` holds the changes to the interface that the user asks for by name.
     """
 
     target: Target | None = None
@@ -24,6 +26,7 @@ class Options:
     unsafe_fixes: bool = False
     interface_changes: bool = False
     rule_folders: tuple[Path, ...] = ()
+    request: Request = NO_REQUEST
 
     def wants(self, rule: Rule) -> bool:
         """Whether a rule takes part."""

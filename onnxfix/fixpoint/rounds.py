@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from onnxfix.actions import Context
+from onnxfix.actions import ASKED, Context
 from onnxfix.actions.convert_opset import REQUESTED
 from onnxfix.actions.refusals import NOTHING, Refusals
 from onnxfix.errors import NotConverged
@@ -17,7 +17,7 @@ from onnxfix.model.edit import apply_edits
 from onnxfix.model.inference import typed_scopes
 from onnxfix.model.model import Model
 from onnxfix.model.names import Names
-from onnxfix.model.scope import ScopeId
+from onnxfix.model.scope import Scope, ScopeId
 from onnxfix.model.text import node_text
 from onnxfix.records import AppliedFix
 from onnxfix.rewrite.rule import Rule
@@ -35,7 +35,8 @@ class Outcome:
     """The repaired model, the journal, and what the last look at it found.
 
     `complaint` is what the ONNX checker says of the result, "" when it is valid; `first_complaint` what it said of
-    the original.
+    the original; `rest` is what a cut took off, a model with the weights of the original.  `scopes` are those of
+    the result, with their types.
     """
 
     model: Model
@@ -44,6 +45,8 @@ class Outcome:
     withheld: list[tuple[Finding, str]] = field(default_factory=list)
     complaint: str = ""
     first_complaint: str = ""
+    rest: Model | None = None
+    scopes: Sequence[Scope] = ()
 
 
 def look(
@@ -60,14 +63,16 @@ def look(
         steps=[rule for rule in rules if rule.step],
         interface_changes=options.interface_changes,
         opset=options.opset,
+        request=options.request,
         refusals=refusals,
     )
     return context, diagnose(context, [rule for rule in rules if options.wants(rule) or _requested(rule, options)])
 
 
 def _requested(rule: Rule, options: Options) -> bool:
-    """Whether this is the rule of `--opset`, which takes part whenever a version is given, selected or not."""
-    return rule.code == REQUESTED and options.opset is not None and REQUESTED not in options.ignore
+    """Whether this is a rule of `--opset` or of a change to the interface that the user asks for, selected or not."""
+    opset = rule.code == REQUESTED and options.opset is not None and REQUESTED not in options.ignore
+    return opset or (rule.action in ASKED and bool(options.request))
 
 
 def repair_model(model: Model, rules: Sequence[Rule], options: Options, refusals: Refusals = NOTHING) -> Outcome:
@@ -79,6 +84,7 @@ def repair_model(model: Model, rules: Sequence[Rule], options: Options, refusals
     seen = {_fingerprint(model): 0}
     limit = 0
     first_complaint = ""
+    rest: Model | None = None
     for number in range(1, MAX_ROUNDS + 1):
         context, findings = look(model, rules, options, refusals)
         nodes = sum(len(scope.nodes) for scope in context.scopes)
@@ -89,9 +95,12 @@ def repair_model(model: Model, rules: Sequence[Rule], options: Options, refusals
             held = [finding for finding, _ in plan.withheld]
             withheld = {id(finding) for finding in held}
             remaining = answered([finding for finding in findings if id(finding) not in withheld], held)
-            return Outcome(model, journal, remaining, list(plan.withheld), context.complaint, first_complaint)
+            complaints = context.complaint, first_complaint
+            return Outcome(model, journal, remaining, list(plan.withheld), *complaints, rest, context.scopes)
         if nodes > limit:
             raise _endless(model, journal, number - 2)
+        taken = next((finding.proposal.rest for finding in plan.chosen if finding.proposal.rest), None)
+        rest = model.with_proto(taken) if taken else rest
         model = apply_edits(model, [edit for finding in plan.chosen for edit in finding.proposal.edits])
         journal += [entry for finding in plan.chosen for entry in _entries(finding, number)]
         state = _fingerprint(model)
@@ -106,12 +115,16 @@ def continued(before: Outcome, rules: Sequence[Rule], options: Options, refusals
     after = repair_model(before.model, rules, options, refusals)
     first = max((entry.round for entry in before.journal), default=0)
     journal = [*before.journal, *(replace(entry, round=entry.round + first) for entry in after.journal)]
-    return replace(after, journal=journal, first_complaint=before.first_complaint)
+    return replace(after, journal=journal, first_complaint=before.first_complaint, rest=after.rest or before.rest)
 
 
 def answered(findings: Sequence[Finding], others: Sequence[Finding] = ()) -> list[Finding]:
-    """The findings without the bare refusal of a node of which another rule (or one of `others`) has more to say."""
-    known = {_place(finding) for finding in (*findings, *others) if finding.rule.action != BARE_REFUSAL}
+    """The findings without the bare refusal of a node of which another rule (or one of `others`) has more to say.
+
+    A note, on the node's name for one, says nothing of the refusal.
+    """
+    telling = (finding for finding in (*findings, *others) if finding.level != "note")
+    known = {_place(finding) for finding in telling if finding.rule.action != BARE_REFUSAL}
     return [finding for finding in findings if finding.rule.action != BARE_REFUSAL or _place(finding) not in known]
 
 

@@ -1,10 +1,11 @@
-"""An operator that an older opset does not have, written out as its schema defines it.
+"""An operator written out as its definition says: the body in its schema, or the model-local function of its name.
 
-Many newer operators (LayerNormalization, Gelu, HardSwish …) come with a definition in older operators.
+Many operators (LayerNormalization, Gelu, HardSwish …) come with a definition in older operators.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import onnx
@@ -12,8 +13,10 @@ import onnx
 from onnxfix.model.edit import Edit
 from onnxfix.model.names import Names
 from onnxfix.model.scope import Scope, subgraphs
-from onnxfix.model.types import to_value_info
+from onnxfix.model.types import STANDARD, to_value_info
 from onnxfix.opset.view import schema_at
+
+Attributes = Mapping[str, onnx.AttributeProto]
 
 
 def expansion(scope: Scope, index: int, version: int, names: Names) -> Edit | None:
@@ -24,71 +27,172 @@ def expansion(scope: Scope, index: int, version: int, names: Names) -> Edit | No
     """
     if schema_at(scope.nodes[index].op_type, version) is not None:
         return None
-    return written_out(scope, index, names)
+    return written_out(scope, index, names) if scope.nodes[index].domain in STANDARD else None
 
 
 def written_out(scope: Scope, index: int, names: Names) -> Edit | None:
     """The Edit that puts an operator's definition in its place; None as for `expansion`."""
     node = scope.nodes[index]
-    schema = schema_at(node.op_type, scope.opset)
-    if node.domain or schema is None:
+    schema = _schema(node.op_type, node.domain, scope.opsets)
+    if schema is None:
         return None
-    function = _definition(scope, node, schema)
-    if function is None or any(True for inner in function.node for _ in subgraphs(inner)):
-        return None
-    return Edit(scope.id, remove=(index,), insert=tuple(_bodies(node, schema, function, names)))
+    for function in _definitions(scope, node, schema):
+        if fits(function, scope.opsets):
+            defaults = {name: a.default_value for name, a in schema.attributes.items() if a.default_value.name}
+            new = {o.domain: o.version for o in function.opset_import if o.domain not in scope.opsets}
+            insert = tuple(body_nodes(node, function, defaults, names))
+            return Edit(scope.id, remove=(index,), insert=insert, opsets=new)
+    return None
 
 
-def _definition(scope: Scope, node: onnx.NodeProto, schema: Any) -> onnx.FunctionProto | None:
-    """The newest definition that is written for the opset of the scope or an older one."""
-    plain = [version for version in schema.function_opset_versions if version <= scope.opset]
-    if plain:
-        return onnx.FunctionProto.FromString(schema.get_function_with_opset_version(max(plain)))
-    typed = [version for version in schema.context_dependent_function_opset_versions if version <= scope.opset]
-    kinds = [to_value_info(name, scope.type_of(name)).type for name in node.input]
-    if not typed or not all(kind.WhichOneof("value") for kind, name in zip(kinds, node.input, strict=True) if name):
-        return None
-    data = schema.get_context_dependent_function_with_opset_version(
-        max(typed), node.SerializeToString(), [kind.SerializeToString() for kind in kinds]
+def obstacle(scope: Scope, index: int) -> str:
+    """Why a definition that depends on its context is not used, as half a sentence; "" when there is none."""
+    node = scope.nodes[index]
+    schema: Any = _schema(node.op_type, node.domain, scope.opsets)
+    if schema is None or not any(v <= scope.opset for v in schema.context_dependent_function_opset_versions):
+        return ""
+    unknown = [name for name in node.input if name and not scope.type_of(name).dtype]
+    if unknown:
+        return f"its definition depends on the type of {unknown[0]}, which is not known"
+    return "its definition is not for these inputs and attributes"
+
+
+def fits(function: onnx.FunctionProto, opsets: Mapping[str, int]) -> bool:
+    """Whether every node of a definition, as it is written, is one of these versions of its domain too.
+
+    An operator that got new optional inputs or attributes since fits; one whose attribute became an input does not.
+    """
+    own = {_spelt(o.domain): o.version for o in function.opset_import}
+    there = {**own, **{_spelt(domain): version for domain, version in opsets.items()}}
+    return all(
+        own.get(_spelt(node.domain)) == there.get(_spelt(node.domain)) or _node_fits(node, there)
+        for node in _every_node(function.node)
     )
-    function = onnx.FunctionProto.FromString(data)
-    return function if function.node else None
 
 
-def _bodies(
-    node: onnx.NodeProto, schema: onnx.defs.OpSchema, function: onnx.FunctionProto, names: Names
+def _spelt(domain: str) -> str:
+    return "" if domain in STANDARD else domain
+
+
+def _node_fits(node: onnx.NodeProto, opsets: Mapping[str, int]) -> bool:
+    schema = _schema(node.op_type, node.domain, opsets)
+    if schema is None:
+        return False
+    return schema.min_input <= len(node.input) <= schema.max_input and all(
+        attribute.name in schema.attributes for attribute in node.attribute
+    )
+
+
+def _every_node(nodes: Iterable[onnx.NodeProto]) -> Iterator[onnx.NodeProto]:
+    for node in nodes:
+        yield node
+        for _, _, graph in subgraphs(node):
+            yield from _every_node(graph.node)
+
+
+def _schema(op_type: str, domain: str, opsets: Mapping[str, int]) -> onnx.defs.OpSchema | None:
+    if domain in STANDARD:
+        return schema_at(op_type, opsets.get("", 1))
+    try:
+        return onnx.defs.get_schema(op_type, opsets.get(domain, 0), domain)
+    except onnx.defs.SchemaError:
+        return None
+
+
+def _definitions(scope: Scope, node: onnx.NodeProto, schema: Any) -> Iterator[onnx.FunctionProto]:
+    """The definitions written for the opset of the scope or an older one, the newest first.
+
+    One that depends on its context is told the attributes and the types of the inputs, which must be known.
+    """
+    version = scope.opset if node.domain in STANDARD else scope.opsets[node.domain]
+    for plain in sorted(schema.function_opset_versions, reverse=True):
+        if plain <= version:
+            yield onnx.FunctionProto.FromString(schema.get_function_with_opset_version(plain))
+    kinds = [to_value_info(name, scope.type_of(name)).type for name in node.input]
+    known = all(kind.WhichOneof("value") for kind, name in zip(kinds, node.input, strict=True) if name)
+    if not known or any(attribute.ref_attr_name for attribute in node.attribute):
+        return
+    types = [kind.SerializeToString() for kind in kinds]
+    for typed in sorted(schema.context_dependent_function_opset_versions, reverse=True):
+        if typed <= version:
+            try:
+                data = schema.get_context_dependent_function_with_opset_version(typed, node.SerializeToString(), types)
+            except (RuntimeError, ValueError):  # an attribute or an input that the definition cannot do without
+                continue
+            function = onnx.FunctionProto.FromString(data)
+            if function.node:
+                yield function
+
+
+def body_nodes(
+    node: onnx.NodeProto, function: onnx.FunctionProto, defaults: Attributes, names: Names
 ) -> list[onnx.NodeProto]:
-    """The nodes of the definition with the model's names and the node's attributes."""
-    base = next((name for name in node.output if name), "value")
-    given = {a.name: a for a in node.attribute}
-    attributes = {n: a.default_value for n, a in schema.attributes.items() if a.default_value.name} | given
-    values = {"": ""}
-    for formals, actual in ((function.input, node.input), (function.output, node.output)):
-        padded = [*actual, *[""] * (len(formals) - len(actual))]
-        values.update(zip(formals, padded, strict=False))
-    for formal in function.output:  # an output that nobody reads is still made by the definition
-        values[formal] = values[formal] or names.fresh(f"{base}_{formal}")
-    made = []
-    for inner in function.node:
-        copy = onnx.NodeProto(op_type=inner.op_type, domain=inner.domain)
+    """The nodes of a definition in place of `node`: with its inputs, outputs and attributes, all other names new."""
+    writer = _Writer(node, function.output, {**defaults, **{a.name: a for a in node.attribute}}, names)
+    values = {"": "", **dict.fromkeys(function.input, ""), **dict(zip(function.input, node.input, strict=False))}
+    nodes = writer.nodes(function.node, values)
+    handed_on = [onnx.helper.make_node("Identity", [values[own]], [name]) for own, name in writer.outputs.items()]
+    return nodes + handed_on
+
+
+class _Writer:
+    """Copies nodes of a definition, with the names of the model and the attributes of the node they stand for.
+
+    `outputs` holds the node's outputs, by their names in the definition, that are not made yet.
+    """
+
+    def __init__(self, node: onnx.NodeProto, outputs: Iterable[str], attributes: Attributes, names: Names) -> None:
+        self.node, self.attributes, self.names = node, attributes, names
+        self.outputs = {own: name for own, name in zip(outputs, node.output, strict=False) if name}
+        self.base = next((name for name in node.output if name), "value")
+
+    def nodes(self, nodes: Iterable[onnx.NodeProto], values: dict[str, str]) -> list[onnx.NodeProto]:
+        """The nodes, where `values` holds the new names of what they read; what they make is added to it."""
+        return [self._copy(node, values) for node in nodes]
+
+    def _copy(self, inner: onnx.NodeProto, values: dict[str, str]) -> onnx.NodeProto:
+        copy = onnx.NodeProto(op_type=inner.op_type, domain=inner.domain, overload=inner.overload)
         copy.input.extend(values[name] for name in inner.input)
-        for name in inner.output:
-            if name not in values:
-                values[name] = names.fresh(f"{base}_{name}")
-            copy.output.append(values[name])
+        while copy.input and not copy.input[-1]:
+            copy.input.pop()
         for attribute in inner.attribute:
-            _attribute(copy, attribute, attributes)
-        if node.name:
-            copy.name = names.fresh(f"{node.name}_{inner.op_type}")
-        copy.metadata_props.extend(node.metadata_props)
-        made.append(copy)
-    return made
+            self._attribute(copy, attribute, values)
+        for name in inner.output:
+            if name:
+                values[name] = self.outputs.pop(name, "") or self._fresh(name)
+            copy.output.append(values[name])
+        if self.node.name:
+            copy.name = self.names.fresh(f"{self.node.name}_{inner.op_type}")
+        copy.metadata_props.extend(self.node.metadata_props)
+        return copy
 
+    def _fresh(self, name: str) -> str:
+        return self.names.fresh(f"{self.base}_{name}")
 
-def _attribute(copy: onnx.NodeProto, wanted: onnx.AttributeProto, attributes: dict[str, onnx.AttributeProto]) -> None:
-    """Copy an attribute of the definition; one that refers to the node's own is taken from there, if it is given."""
-    if not wanted.ref_attr_name:
-        copy.attribute.append(wanted)
-    elif wanted.ref_attr_name in attributes:
-        copy.attribute.append(attributes[wanted.ref_attr_name])
-        copy.attribute[-1].name = wanted.name
+    def _attribute(self, copy: onnx.NodeProto, wanted: onnx.AttributeProto, values: Mapping[str, str]) -> None:
+        """Copy an attribute; one that refers to the node's own is taken from there, if it is given."""
+        given = self.attributes.get(wanted.ref_attr_name) if wanted.ref_attr_name else wanted
+        if given is None:
+            return
+        copy.attribute.append(given)
+        attribute = copy.attribute[-1]
+        attribute.name = wanted.name
+        if wanted.type == onnx.AttributeProto.GRAPH and not wanted.ref_attr_name:
+            attribute.g.CopyFrom(self._graph(wanted.g, values))
+        elif wanted.type == onnx.AttributeProto.GRAPHS and not wanted.ref_attr_name:
+            del attribute.graphs[:]
+            attribute.graphs.extend(self._graph(graph, values) for graph in wanted.graphs)
+
+    def _graph(self, graph: onnx.GraphProto, outer: Mapping[str, str]) -> onnx.GraphProto:
+        """A subgraph with all its own values renamed, so that none hides a value of the model."""
+        values = dict(outer)
+        copy = onnx.GraphProto(name=graph.name, input=graph.input, output=graph.output, initializer=graph.initializer)
+        copy.sparse_initializer.extend(graph.sparse_initializer)
+        own: list[Any] = [*copy.input, *copy.initializer, *(sparse.values for sparse in copy.sparse_initializer)]
+        values.update({name: self._fresh(name) for name in dict.fromkeys(value.name for value in own)})
+        for value in own:
+            value.name = values[value.name]
+        copy.node.extend(self.nodes(graph.node, values))
+        for output in copy.output:
+            output.name = values[output.name]
+        return copy

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from onnxfix.fixpoint.conversion import blockers_of, convert
 from onnxfix.model.model import Model
-from onnxfix.opset import Blocker, convert_opset
-from onnxfix.opset.convert import CODE, NAME
 from onnxfix.opset.prepare import NEWEST
 from onnxfix.records import Diagnostic, OpsetReach
 from onnxfix.rewrite.rule import Rule
@@ -33,13 +32,6 @@ def _way(model: Model, versions: Sequence[int], rules: Sequence[Rule]) -> Iterat
     blockers: tuple[Diagnostic, ...] = ()
     for version in versions:
         if not blockers:
-            conversion = convert_opset(model, version, rules)
-            model = conversion.model
-            blockers = tuple(map(_diagnostic, conversion.blockers))
+            outcome = convert(model, version, rules)
+            model, blockers = outcome.model, tuple(found.diagnostic() for found in blockers_of(outcome))
         yield OpsetReach(version, blockers=blockers)
-
-
-def _diagnostic(blocker: Blocker) -> Diagnostic:
-    node = blocker.scope.nodes[blocker.node]
-    name = node.name or next(iter(node.output), "")
-    return Diagnostic(CODE, NAME, "error", blocker.reason, blocker.scope.label, name, node.op_type)
