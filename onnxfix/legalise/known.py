@@ -12,11 +12,17 @@ from onnxfix.model.types import STANDARD
 from onnxfix.opset.view import schema_at
 from onnxfix.targets import Target, supports
 
+_FOREIGN = ("com.microsoft", "com.microsoft.nchwc", "ai.onnx.ml", "ai.onnx.preview.training")
+"""Domains of which TensorRT has importers for single operators only, and those are in the fact base."""
+
 _KNOWN_TYPES = frozenset(onnx.TensorProto.DataType.values()) - {onnx.TensorProto.UNDEFINED}
 
 
 def known_refusals(scopes: Sequence[Scope], target: Target | None) -> Refusals:
-    """The nodes whose operator or attributes a source says the target refuses; what no source says is not refused."""
+    """The nodes whose operator or attributes a source says the target refuses.
+
+    What no source says is not refused, except in the domains of which a parser knows next to nothing.
+    """
     if target is None:
         return NOTHING
     found = list(_refused(scopes, target))
@@ -28,6 +34,9 @@ def _refused(scopes: Sequence[Scope], target: Target) -> Iterator[tuple[Scope, i
     answers: dict[tuple[object, ...], str] = {}
     for scope in scopes:
         for index, node in enumerate(scope.nodes):
+            own = node.domain in _FOREIGN or (node.domain in STANDARD and not onnx.defs.has(node.op_type))
+            if own and _unheard_of(target, node.op_type):
+                yield scope, index, f"{target.title} has no importer for {node.op_type} {node.domain}".strip()
             if node.domain not in STANDARD:
                 continue
             dtypes = _data_types(scope, node)
@@ -36,6 +45,12 @@ def _refused(scopes: Sequence[Scope], target: Target) -> Iterator[tuple[Scope, i
                 answers[key] = _refusal(target, node, scope.opset, dtypes)
             if answers[key]:
                 yield scope, index, answers[key]
+
+
+def _unheard_of(target: Target, op_type: str) -> bool:
+    """Whether the target is known to lack an operator of the name, or no source mentions one."""
+    support = supports(target, op_type)
+    return support.answer == "no" or (support.answer == "unknown" and not support.source)
 
 
 def _refusal(target: Target, node: onnx.NodeProto, opset: int, dtypes: tuple[int, ...]) -> str:

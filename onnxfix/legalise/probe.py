@@ -10,7 +10,7 @@ import onnx
 
 from onnxfix.actions.refusals import Form, exact_form
 from onnxfix.legalise.locate import Place
-from onnxfix.model.scope import Scope, captured
+from onnxfix.model.scope import Scope, ScopeId, captured
 from onnxfix.model.types import to_value_info
 from onnxfix.records import Check
 from onnxfix.targets import Target
@@ -21,22 +21,23 @@ MOST = 300
 
 
 def refused_alone(scopes: Sequence[Scope], target: Target | None) -> Iterator[Place]:
-    """The nodes of the main graph that the target does not build even as a model of one node.
+    """The nodes that the target does not build even as a model of one node, those of subgraphs first.
 
     Inputs become graph inputs of the inferred types, constants stay constants.  A node whose input or output types
-    are not known is not tried.
+    are not known (any node of a function) is not tried, nor one that holds a refused node.
     """
     tried: set[Form] = set()
-    main = scopes[0]
+    holders: set[ScopeId] = set()
     with tempfile.TemporaryDirectory(prefix="onnxfix-") as folder:
-        for index in range(len(main.nodes)):
-            form = exact_form(main, index)
-            if form in tried or len(tried) >= MOST:
+        for scope, index in ((inner, index) for inner in reversed(scopes) for index in range(len(inner.nodes))):
+            form = exact_form(scope, index)
+            if form in tried or len(tried) >= MOST or (*scope.id, index) in holders:
                 continue
             tried.add(form)
-            said = _refusal(main, index, Path(folder, "node.onnx"), target)
+            said = _refusal(scope, index, Path(folder, "node.onnx"), target)
             if said:
-                yield main, index, said
+                holders.update(scope.id[:end] for end in range(1, len(scope.id)))
+                yield scope, index, said
 
 
 def _refusal(scope: Scope, index: int, path: Path, target: Target | None) -> str:

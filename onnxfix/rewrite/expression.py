@@ -148,6 +148,8 @@ class _Evaluation:
             case ast.Constant():
                 return node.value
             case ast.Name():
+                if node.id not in names:
+                    raise Unknown(f"{node.id} has no value yet")
                 return names[node.id]
             case ast.BoolOp():
                 return self._logic(node, names)
@@ -195,7 +197,10 @@ class _Evaluation:
         return items[slice(*(None if bound is None else self.value(bound, names) for bound in bounds))]
 
     def _comprehension(self, node: ast.ListComp | ast.GeneratorExp, names: Mapping[str, Any]) -> list[Any]:
+        """As in Python: the first list belongs to the surroundings, the names of all loops to the comprehension."""
         results: list[Any] = []
+        own = {generator.target.id for generator in node.generators if isinstance(generator.target, ast.Name)}
+        outside = {name: value for name, value in names.items() if name not in own}
 
         def walk(depth: int, inner: Mapping[str, Any]) -> None:
             if depth == len(node.generators):
@@ -203,12 +208,12 @@ class _Evaluation:
                 return
             generator = node.generators[depth]
             assert isinstance(generator.target, ast.Name)
-            for item in self.value(generator.iter, inner):
+            for item in self.value(generator.iter, inner if depth else names):
                 bound = {**inner, generator.target.id: item}
                 if all(self.value(condition, bound) for condition in generator.ifs):
                     walk(depth + 1, bound)
 
-        walk(0, names)
+        walk(0, outside)
         return results
 
 

@@ -103,7 +103,8 @@ class Example:
 
     `reports` is a part of the message of a finding that nothing can repair; without it and `after` the rule must be
     silent.  `opset` asks for a conversion to that version, as `--opset` does.  `baseline` is false when no runtime
-    takes the model before, so that there are no numbers to compare; `note` then says why."""
+    takes the model before, so that there are no numbers to compare; `note` then says why.  `request` asks for changes
+    to the interface: `freeze`, `shapes`, `dynamic_batch` and `cut`, as for onnxfix.repair."""
 
     before: str
     after: str | None = None
@@ -111,6 +112,7 @@ class Example:
     opset: int | None = None
     reports: str = ""
     baseline: bool = True
+    request: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

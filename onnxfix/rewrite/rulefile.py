@@ -26,7 +26,8 @@ RULE_KEYS = {
     *("opset", "target", "step", "when", "rewrite", "action", "examples"),
 }
 REWRITE_KEYS = {"match", "with", "where", "let", "optional", "variadic", "variadic_outputs", "ignore", "each"}
-EXAMPLE_KEYS = {"before", "after", "note", "opset", "reports", "baseline"}
+EXAMPLE_KEYS = {"before", "after", "note", "opset", "reports", "baseline", "request"}
+REQUEST_KEYS = {"freeze", "shapes", "dynamic_batch", "cut"}
 _FUNCTIONS = functions_for(None)
 
 
@@ -159,7 +160,10 @@ def _example(reader: Reader) -> Example:
     baseline, note = reader.table.get("baseline", True), reader.text("note", "")
     if not isinstance(baseline, bool) or not (baseline or note):
         raise reader.error("baseline", "must be true, or false with a note that says why no runtime takes the model")
-    return Example(reader.text("before"), after, note, opset, reader.text("reports", ""), baseline)
+    request = reader.table.get("request", {})
+    if not isinstance(request, dict) or not request.keys() <= REQUEST_KEYS:
+        raise reader.error("request", f"must be a table with some of {', '.join(sorted(REQUEST_KEYS))}")
+    return Example(reader.text("before"), after, note, opset, reader.text("reports", ""), baseline, request)
 
 
 def _rewrites(reader: Reader) -> Iterator[Rewrite]:

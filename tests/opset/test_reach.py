@@ -16,7 +16,7 @@ from onnxfix.opset.prepare import NEWEST
 
 FREE = '<ir_version: 8, opset_import: ["" : 13]> g (float[2,3] x) => (float[2,3] y) { y = Relu(x) }'
 STUCK = """<ir_version: 8, opset_import: ["" : 18]>
-g (float[2,3] x, int64[1] a) => (float[2,1] y) { [sum] y = ReduceMean (x, a) }"""
+g (float[6] x) => (float[N] y) { [one] y = Unique (x) }"""
 OLD = '<ir_version: 3, opset_import: ["" : 6]> g (float[2,3] x) => (float[2,3] y) { y = Relu(x) }'
 
 
