@@ -2,21 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import onnx
 
-from onnxfix.model.edit import Edit
+from onnxfix.model.bodies import Inlined
+from onnxfix.model.edit import Edit, rename_uses
 from onnxfix.model.messages import copied
 from onnxfix.model.model import Array
 from onnxfix.model.names import Names
 from onnxfix.model.scope import Scope
-from onnxfix.model.types import Dim, ValueType, dtype_name
+from onnxfix.model.types import STANDARD, Dim, ValueType
+
+Typed = tuple[str, int, int]
+"""A value: its name (or a label for one), its element type, its rank."""
+
+STANDARD_OPSET = 17
+"""The version that a model gets which imports none of the standard's operators (one of ai.onnx.ml only)."""
+
+
+def has_standard(scope: Scope) -> bool:
+    """Whether the standard's own operators are imported, under either spelling of their domain."""
+    return any(domain in scope.opsets for domain in STANDARD)
 
 
 class NoRewrite(Exception):
     """Why a node cannot be written in other operators, as half a sentence: "the kernel size is not constant"."""
+
+
+class Unconcerned(NoRewrite):
+    """The node is none of those that the body is for, so nothing is said of it."""
 
 
 class Op:
@@ -30,15 +48,13 @@ class Op:
     def __init__(self, scope: Scope, index: int, names: Names) -> None:
         self.scope, self.index, self.names = scope, index, names
         self.node = scope.nodes[index]
-        self.opset = scope.opset
+        self.opset = scope.opset if has_standard(scope) else STANDARD_OPSET
         self.unsafe = ""
         self._removed = [index]
         self._nodes: list[onnx.NodeProto] = []
         self._constants: list[onnx.TensorProto] = []
-        self._opsets: dict[str, int] = {}
+        self._opsets: dict[str, int] = {} if has_standard(scope) else {"": STANDARD_OPSET}
         self._base = self.node.name or next((name for name in self.node.output if name), self.node.op_type)
-
-    # facts
 
     def has(self, position: int) -> bool:
         """Whether the node has an input there."""
@@ -99,7 +115,9 @@ class Op:
 
     def _default(self, name: str) -> onnx.AttributeProto | None:
         try:
-            schema = onnx.defs.get_schema(self.node.op_type, self.opset, self.node.domain)
+            own = self.node.domain not in STANDARD
+            version = self.scope.opsets.get(self.node.domain, 1) if own else self.opset
+            schema = onnx.defs.get_schema(self.node.op_type, version, self.node.domain)
         except onnx.defs.SchemaError:
             return None
         known = schema.attributes.get(name)
@@ -131,6 +149,29 @@ class Op:
         self._nodes.append(node)
         return outputs
 
+    def subgraph(
+        self, label: str, inputs: Sequence[Typed], build: Callable[[list[str]], Sequence[Typed]]
+    ) -> onnx.GraphProto:
+        """A body for Scan, Loop or If, made by this builder: `build` gets its inputs' names and tells its outputs.
+
+        An input is (label, element type, rank); an output is (value made in the body, element type, rank).  The body
+        may read every value of the scope.
+        """
+        given = [_typed(self.names.fresh(f"{self._base}_{name}"), dtype, rank) for name, dtype, rank in inputs]
+        outside, self._nodes = self._nodes, []
+        results = [_typed(*made) for made in build([value.name for value in given])]
+        inside, self._nodes = self._nodes, outside
+        return onnx.helper.make_graph(inside, self.names.fresh(f"{self._base}_{label}"), given, results)
+
+    @contextmanager
+    def apart(self) -> Iterator[list[onnx.NodeProto]]:
+        """Nodes made inside the `with` go to the list, for the body of a node that holds a graph."""
+        outer, self._nodes = self._nodes, []
+        try:
+            yield self._nodes
+        finally:
+            self._nodes = outer
+
     def const(self, values: Any, dtype: int | None = None) -> str:
         """Add a constant; `dtype` is an onnx.TensorProto.DataType, by default that of the numpy values."""
         array = np.asarray(values)
@@ -156,23 +197,33 @@ class Op:
         """Another node of the scope goes too."""
         self._removed.append(index)
 
+    def take(self, body: Inlined) -> None:
+        """Add the nodes and stored tensors of a graph that was inside the node."""
+        self._nodes += body.nodes
+        self._constants += body.tensors
+
+    def keep(self, node: onnx.NodeProto) -> None:
+        """Add a node that makes values under the names it says, such as the old node in another form."""
+        self._nodes.append(node)
+
+    def inner(self, attribute: str) -> Scope:
+        """The scope of a graph inside the node."""
+        return self.scope.inner[self.index, attribute, 0]
+
     def finish(self, *values: str) -> None:
         """These values are the node's outputs, in their order; "" where nobody reads one."""
         for output, value in zip(self.node.output, values, strict=False):
             if output and value:
-                self._bind(value, output)
+                self.bind(value, output)
 
     def bind(self, value: str, output: str) -> None:
         """This value takes the name of an output of a removed node."""
-        self._bind(value, output)
-
-    def _bind(self, value: str, output: str) -> None:
         made = any(value in node.output for node in self._nodes)
         if not made or value in self.scope.producer or value in self.scope.inputs:
             self._nodes.append(onnx.helper.make_node("Identity", [value], [output]))
             return
         for node in self._nodes:
-            node.input[:] = [output if name == value else name for name in node.input]
+            rename_uses(node, {value: output})
             node.output[:] = [output if name == value else name for name in node.output]
 
     def edit(self) -> Edit:
@@ -185,9 +236,9 @@ class Op:
             opsets=self._opsets,
         )
 
-    def __repr__(self) -> str:
-        kinds = ", ".join(dtype_name(self.scope.type_of(name).dtype) for name in self.node.input)
-        return f"{self.node.op_type}({kinds})"
+
+def _typed(name: str, dtype: int, rank: int) -> onnx.ValueInfoProto:
+    return onnx.helper.make_tensor_value_info(name, dtype, [None] * rank)
 
 
 def _text(value: Any) -> Any:

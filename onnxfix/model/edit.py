@@ -52,7 +52,8 @@ class Proposal:
     All edits are applied or none.  An `exclusive` proposal (one that touches the whole model) is applied alone in
     its round.  One that changes the types of graph inputs or outputs (`interface`) needs the user's word.
     `applicability` and `level`, when given, replace those of the rule.  `journal` holds entries of its
-    own for what the edits do (round 0); they follow the entry that the proposal itself gets.
+    own for what the edits do (round 0); they follow the entry that the proposal itself gets.  `rest` is what a cut
+    takes off, a model of its own.
     """
 
     message: str
@@ -65,6 +66,7 @@ class Proposal:
     applicability: Applicability | None = None
     level: Level | None = None
     journal: tuple[AppliedFix, ...] = ()
+    rest: onnx.ModelProto | None = None
 
     @property
     def subject(self) -> onnx.NodeProto | None:

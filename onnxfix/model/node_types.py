@@ -8,10 +8,11 @@ from collections import Counter
 import onnx
 from onnx import defs, shape_inference
 
+from onnxfix.model.foreign_types import foreign_outputs, standard_twin
 from onnxfix.model.model import Model
 from onnxfix.model.scope import Scope, subgraphs
 from onnxfix.model.shape_values import Known, Sizes, note_sizes
-from onnxfix.model.types import Dim, ValueType, from_value_info
+from onnxfix.model.types import Dim, ValueType, from_value_info, to_value_info
 
 _INT32_MAX = 2**31 - 1
 
@@ -68,7 +69,13 @@ class _Walk:
                 return {node.output[0]: onnx.helper.make_tensor_type_proto(kind, dims)}
         types = {name: self._type(name) for name in node.input if name}
         known = {name: kind for name, kind in types.items() if kind is not None}
-        return _inferred(node, known, self._constants(node), self.scope, self.opsets) or _scaled(node, known)
+        asked = standard_twin(node) or node
+        told = _inferred(asked, known, self._constants(node), self.scope, self.opsets) or _scaled(node, known)
+        return told or self._foreign(node)
+
+    def _foreign(self, node: onnx.NodeProto) -> dict[str, onnx.TypeProto]:
+        kinds = foreign_outputs(node, {name: self.scope.type_of(name) for name in node.input if name})
+        return {name: to_value_info(name, kind).type for name, kind in kinds.items()}
 
     def _type(self, name: str) -> onnx.TypeProto | None:
         if name in self.scope.initializers:

@@ -23,7 +23,10 @@ Types = dict[ScopeId, dict[str, onnx.ValueInfoProto]]
 
 @dataclass
 class Scope:
-    """`label` is "" for the main graph, else a readable path such as `if_1/then_branch`."""
+    """`label` is "" for the main graph, else a readable path such as `if_1/then_branch`.
+
+    `inner` has the scopes of the graphs inside nodes, by (index of the node, attribute, number).
+    """
 
     id: ScopeId
     label: str
@@ -32,6 +35,7 @@ class Scope:
     opsets: dict[str, int]
     parent: Scope | None = None
     inferred: dict[str, onnx.ValueInfoProto] = field(default_factory=dict)
+    inner: dict[tuple[int, str, int], Scope] = field(default_factory=dict, repr=False)
 
     @cached_property
     def nodes(self) -> Sequence[onnx.NodeProto]:
@@ -69,6 +73,14 @@ class Scope:
             for name in captured(node):
                 users.setdefault(name, []).append((index, -1))
         return users
+
+    def within(self, index: int) -> Iterator[Scope]:
+        """The scopes of the graphs inside a node, at any depth."""
+        for (place, _, _), scope in self.inner.items():
+            if place == index:
+                yield scope
+                for number in range(len(scope.nodes)):
+                    yield from scope.within(number)
 
     @property
     def opset(self) -> int:
@@ -206,6 +218,7 @@ def _nested(scope: Scope, types: Types) -> Iterator[Scope]:
             label = "/".join(filter(None, (scope.label, name, attribute + (str(number) if number else ""))))
             identity = (*scope.id, index, attribute, number)
             inner = Scope(identity, label, graph, scope.model, scope.opsets, scope, types.get(identity, {}))
+            scope.inner[index, attribute, number] = inner
             yield from _nested(inner, types)
 
 

@@ -72,6 +72,15 @@ def dtype_name(dtype: int) -> str:
     return onnx.TensorProto.DataType.Name(onnx.TensorProto.DataType.ValueType(dtype)).lower() if dtype else "unknown"
 
 
+def type_text(kind: ValueType) -> str:
+    """`float[N,3,?]` as ONNX text writes it; without brackets when the rank is unknown, "" when nothing is known."""
+    if kind.kind != "tensor":
+        return kind.kind
+    if kind.dims is None:
+        return dtype_name(kind.dtype) if kind.dtype else ""
+    return f"{dtype_name(kind.dtype)}[{','.join('?' if dim is None else str(dim) for dim in kind.dims)}]"
+
+
 def _dim(dim: onnx.TensorShapeProto.Dimension) -> Dim:
     kind = dim.WhichOneof("value")
     if kind == "dim_value" and dim.dim_value >= 0:

@@ -41,8 +41,11 @@ class Figures:
     why: str = ""
 
 
-def compare(name: str, original: Array, candidate: Array, *, values: bool = True) -> Figures:
-    """Compares dtype and shape and, unless `values` is false, every element."""
+def compare(name: str, original: Array, candidate: Array, *, values: bool = True, coarsest: str = "") -> Figures:
+    """Compares dtype and shape and, unless `values` is false, every element.
+
+    `coarsest` is the coarsest type that the original rounds to inside, "" when that is none below float32.
+    """
     dtype, shape = _kind(original), original.shape
     if _kind(candidate) != dtype:
         return Figures(name, dtype, shape, why=f"its type is {_kind(candidate)} and was {dtype}")
@@ -52,7 +55,7 @@ def compare(name: str, original: Array, candidate: Array, *, values: bool = True
         return Figures(name, dtype, shape)
     if dtype not in TOLERANCES:
         return _exact(name, dtype, original, candidate)
-    return _close(name, dtype, original, candidate)
+    return _close(name, dtype, original, candidate, tolerance_of(dtype, coarsest))
 
 
 def _exact(name: str, dtype: str, original: Array, candidate: Array) -> Figures:
@@ -68,7 +71,14 @@ def _exact(name: str, dtype: str, original: Array, candidate: Array) -> Figures:
     return Figures(name, dtype, original.shape, diff, 0.0, why)
 
 
-def _close(name: str, dtype: str, original: Array, candidate: Array) -> Figures:
+def tolerance_of(dtype: str, coarsest: str = "") -> tuple[float, float]:
+    """(absolute, relative) for a type, or for the coarsest type inside the model when that is coarser."""
+    if dtype not in TOLERANCES or not coarsest:
+        return TOLERANCES.get(dtype, (0.0, 0.0))
+    return max(TOLERANCES[dtype], TOLERANCES[coarsest])
+
+
+def _close(name: str, dtype: str, original: Array, candidate: Array, tolerance: tuple[float, float]) -> Figures:
     wide = np.complex128 if dtype.startswith("complex") else np.float64
     a, b = original.astype(wide).reshape(-1), candidate.astype(wide).reshape(-1)
     if not np.array_equal(np.isnan(a), np.isnan(b)):
@@ -79,7 +89,7 @@ def _close(name: str, dtype: str, original: Array, candidate: Array) -> Figures:
     a, b = a[finite], b[finite]
     if not a.size:
         return Figures(name, dtype, original.shape)
-    absolute, relative = TOLERANCES[dtype]
+    absolute, relative = tolerance
     diff = np.abs(a - b)
     allowed = absolute * np.abs(a).max() + relative * np.abs(a)
     worst = int(np.argmax(diff - allowed))

@@ -6,6 +6,7 @@ the nodes that an input reaches directly, or through nodes that only move values
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -42,6 +43,7 @@ _ARITHMETIC |= {
 _RANGES: dict[tuple[str, int], tuple[int, int]] = {
     **{(name, 1): (1, 8) for name in ("Div", "Mod")},
     **{(name, 1): (0, 1) for name in ("CumProd", "CumSum", "Trilu", "SequenceAt", "Slice")},
+    ("DFT", 2): (0, 2),
     ("Slice", 2): (2, 3),
     ("Slice", 4): (1, 2),
     ("Range", 0): (0, 1),
@@ -142,7 +144,7 @@ def _uses(name: str, scopes: Sequence[Scope]) -> Iterator[tuple[Scope, onnx.Node
 def _narrowed(spec: InputSpec, uses: list[tuple[Scope, onnx.NodeProto, int]]) -> InputSpec:
     for scope, node, position in uses:
         numbers = parameter(scope, node, position)
-        if numbers and spec.dims in ((), (len(numbers),)) and (spec.dims or len(numbers) == 1):
+        if numbers and all(isinstance(dim, int) for dim in spec.dims) and _size(spec) == len(numbers):
             return replace(spec, exact=tuple(numbers))
         form = _FORMS.get((node.op_type, position))
         if form:
@@ -162,6 +164,10 @@ def _narrowed(spec: InputSpec, uses: list[tuple[Scope, onnx.NodeProto, int]]) ->
             limits += _axis_sizes(scope, node)
             low = max(low, int(use in _LENGTHS))
     return replace(spec, low=low, high=1 << 16 if limits else max(high, low + 1), limits=tuple(limits))
+
+
+def _size(spec: InputSpec) -> int:
+    return math.prod(dim for dim in spec.dims if isinstance(dim, int))
 
 
 def _plain_range(spec: InputSpec, operators: set[str]) -> tuple[int, int]:

@@ -71,7 +71,7 @@ def compare_layers(
         if isinstance(dim, str)
     }
     work = _Work(model, scope, inputs, tf32, timeout, skipped)
-    for chunk in _chunks(wanted, scope, sizes):
+    for chunk in chunks(wanted, scope, sizes):
         progress(f"comparing layers ({len(work.found) + len(chunk)} of {len(wanted)})")
         work.compare(chunk)
     order = {name: place for place, name in enumerate(wanted)}
@@ -160,7 +160,7 @@ def _article(kind: ValueType) -> str:
     return f"a {kind.kind}" if kind.kind != "tensor" else "of unknown type"
 
 
-def _chunks(names: Sequence[str], scope: Scope, sizes: Mapping[str, int]) -> Iterator[list[str]]:
+def chunks(names: Sequence[str], scope: Scope, sizes: Mapping[str, int]) -> Iterator[list[str]]:
     """Parts of at most CHUNK_BYTES and CHUNK_VALUES, but of one value at least."""
     chunk: list[str] = []
     total = 0

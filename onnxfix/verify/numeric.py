@@ -17,9 +17,10 @@ from onnxfix.model import Model, load, save
 from onnxfix.model.scope import scopes_of
 from onnxfix.model.types import dtype_name, from_value_info
 from onnxfix.records import Check, Outcome
-from onnxfix.verify.compare import TOLERANCES
+from onnxfix.verify.compare import tolerance_of
 from onnxfix.verify.inputs import input_specs
 from onnxfix.verify.mapping import from_lists, mapped, mapped_specs, taken_apart
+from onnxfix.verify.rounding import coarsest_rounding
 from onnxfix.verify.session import Comparison, Job, Run
 
 _RANDOM = {
@@ -71,6 +72,7 @@ def verify_numeric(
         file = _file_of(original, Path(folder))
         # absolute paths: the child may have another working folder
         job = Job(str(file.absolute()), str(candidate.absolute()), shared, draws=draws(original), retyped=retyped)
+        job = replace(job, coarsest=coarsest_rounding(original))
         job = replace(job, made=tuple(name for name in names if name not in new) if lists else ())
         try:
             job = mapped(replace(job, rest=str(rest.absolute()) if rest else ""), original, repaired, request)
@@ -152,7 +154,7 @@ def _details(report: Comparison) -> dict[str, Any]:
         "runs": [asdict(run) for run in report.runs],
         "refused_sizes": [{"sizes": sizes, "reason": reason} for sizes, reason in report.refused],
         "random": list(report.random),
-        "tolerances": {dtype: TOLERANCES.get(dtype, (0.0, 0.0)) for dtype in sorted(dtypes)},
+        "tolerances": {dtype: tolerance_of(dtype, report.coarsest) for dtype in sorted(dtypes)},
     }
 
 

@@ -16,7 +16,6 @@ import onnx
 from onnxfix.errors import ModelFileError
 from onnxfix.model import Model, external_tensors, load
 from onnxfix.model.messages import copied
-from onnxfix.verify.foreign import foreign_operators
 from onnxfix.verify.pieces import Pieces
 from onnxfix.verify.runtime import Array, CannotLoad, CannotRun, Session, one_line
 
@@ -115,7 +114,7 @@ class _Reference:
         del proto.graph.output[:]
         proto.graph.output.extend(onnx.ValueInfoProto(name=name) for name in outputs)
         try:
-            self._evaluator = ReferenceEvaluator(proto, new_ops=foreign_operators())
+            self._evaluator = ReferenceEvaluator(proto)
         except Exception as error:
             raise CannotLoad(f"the reference evaluator refuses it: {one_line(error)}", missing=True) from None
         stored = {tensor.name for tensor in proto.graph.initializer}

@@ -19,6 +19,7 @@ from onnxfix.model.order import sorted_nodes
 from onnxfix.model.scope import captured
 from onnxfix.model.types import STANDARD
 from onnxfix.verify import legacy
+from onnxfix.verify.foreign import standard_form
 from onnxfix.verify.labels import OLDEST, Label, label_of, relabelled
 from onnxfix.verify.runtime import Array, CannotLoad, CannotRun, Session, one_line
 
@@ -109,7 +110,7 @@ class Pieces:
 
 def _cut(proto: onnx.ModelProto, weights: set[str]) -> list[Piece]:
     opset = _opset(proto)
-    nodes = list(proto.graph.node)
+    nodes = [standard_form(node, opset) for node in proto.graph.node]
     made = Counter(name for node in nodes for name in node.output if name)
     if twice := next((name for name, count in made.items() if count > 1 or name in weights), ""):
         raise CannotLoad(f"the value {twice!r} is made more than once")

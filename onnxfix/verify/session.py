@@ -29,8 +29,9 @@ class Job:
     and outputs whose element type the repair may change, with the candidate's type: their values are cast.
     `frozen` are inputs that the candidate holds as constants; the original is fed the same values.  `rest` is a model
     that goes on where the candidate was cut.  `batched` has the inputs and outputs whose batch the candidate has freed
-    from `batch`, and its axis; the original runs once for each part, or on the whole where it takes that and the batch is
-    not `burnt` in.  `made` are the candidate's outputs when they are others: elements of sequences.
+    from `batch`, and its axis; the original runs once for each part, or on the whole where it takes that and the batch
+    is not `burnt` in.  `made` are the candidate's outputs when they are others: elements of sequences.
+    `coarsest` is the coarsest float type that the original rounds to inside.
     """
 
     original: str
@@ -47,6 +48,7 @@ class Job:
     batched: Mapping[str, int] = field(default_factory=dict)
     burnt: bool = True
     made: tuple[str, ...] = ()
+    coarsest: str = ""
     ways: tuple[str, ...] = WAYS
 
 
@@ -64,7 +66,8 @@ class Comparison:
     """The figures of a job. `no_baseline` and `no_candidate` say why one of the two models gave no outputs.
 
     `missing` is true when the runtime merely lacks something that the candidate needs. `random` names the outputs
-    that differ between two runs of the original, `refused` the sizes that the original does not take.
+    that differ between two runs of the original, `refused` the sizes that the original does not take;
+    `coarsest` is that of the job.
     """
 
     oracle: str = ""
@@ -75,6 +78,7 @@ class Comparison:
     no_baseline: str = ""
     no_candidate: str = ""
     missing: bool = False
+    coarsest: str = ""
 
 
 Outputs = dict[str, Any]
@@ -115,6 +119,7 @@ def _baseline(job: Job) -> tuple[Baseline, Comparison]:
     except CannotLoad as reason:
         return [], Comparison(no_baseline=str(reason))
     report = Comparison(oracle.title, "", tuple(run for run, _, _ in baseline), tuple(refused), random)
+    report = replace(report, coarsest=job.coarsest)
     if not baseline:
         report = replace(report, no_baseline=refused[0][1])
     return baseline, report
@@ -171,12 +176,14 @@ def _run_candidate(
 ) -> Run:
     run, feeds, expected = entry
     got = _outputs_of(oracle, job, feeds, expected)
-    figures = []
+    figures, coarsest = [], job.coarsest
     for name, array in expected.items():
         if name in job.retyped and name in got:
-            figures.append(compare(name, *_of_one_type(array, got[name]), values=name not in random))
+            figures.append(
+                compare(name, *_of_one_type(array, got[name]), values=name not in random, coarsest=job.coarsest)
+            )
         elif name in got:
-            figures.append(compare(name, array, got[name], values=name not in random))
+            figures.append(compare(name, array, got[name], values=name not in random, coarsest=coarsest))
         else:
             figures.append(Figures(name, array.dtype.name, array.shape, why="it is gone"))
     return replace(run, figures=tuple(figures))
