@@ -10,7 +10,7 @@ import onnx
 
 def matches(path: str, inputs: dict[str, Any], outputs: dict[str, Any], rtol: float, atol: float) -> str:
     """ "" when they do, else why not.  ONNX Runtime runs the model, or onnx.reference where it cannot load it."""
-    inputs = {name: _plain(value) for name, value in inputs.items()}
+    inputs, outputs = _mapped(path, inputs, outputs)
     try:
         results = _runtime(path, inputs, list(outputs))
     except Exception as first:
@@ -25,7 +25,33 @@ def matches(path: str, inputs: dict[str, Any], outputs: dict[str, Any], rtol: fl
     return ""
 
 
-def _plain(value: Any) -> Any:
+def flat(values: dict[str, Any]) -> dict[str, Any]:
+    """Arrays by name; the elements of a sequence are name[0], name[1] and so on, an empty optional is left out."""
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, list):
+            found |= flat({f"{name}[{place}]": item for place, item in enumerate(value)})
+        elif value is not None:
+            found[name] = np.asarray(value)
+    return found
+
+
+def _mapped(path: str, inputs: dict[str, Any], outputs: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Inputs and outputs as the model has them: sequences may have become tensors, and types may be others."""
+    graph = onnx.load(path, load_external_data=False).graph
+    inputs = {name: plain(value) for name, value in inputs.items()}
+    made = {value.name for value in graph.output}
+    outputs = outputs if made >= outputs.keys() else flat({name: plain(value) for name, value in outputs.items()})
+    inputs = {**flat(inputs), **inputs}
+    for value in graph.input:
+        dtype = value.type.tensor_type.elem_type
+        array = inputs.get(value.name)
+        if dtype and isinstance(array, np.ndarray) and array.dtype.kind in "biufV":
+            inputs[value.name] = array.astype(onnx.helper.tensor_dtype_to_np_dtype(dtype))
+    return inputs, outputs
+
+
+def plain(value: Any) -> Any:
     """Values of types that numpy lacks are recorded as TensorProto."""
     return onnx.numpy_helper.to_array(value) if isinstance(value, onnx.TensorProto) else value
 
@@ -58,7 +84,7 @@ def _difference(expected: Any, actual: Any, rtol: float, atol: float) -> str:
         if not isinstance(actual, list) or len(actual) != len(expected):
             return "another length"
         return next(filter(None, (_difference(e, a, rtol, atol) for e, a in zip(expected, actual, strict=True))), "")
-    expected, actual = np.asarray(_plain(expected)), np.asarray(actual)
+    expected, actual = np.asarray(plain(expected)), np.asarray(actual)
     if expected.shape != actual.shape:
         return f"shape {actual.shape}, recorded {expected.shape}"
     if expected.dtype.kind in "OUS":

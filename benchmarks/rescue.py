@@ -5,6 +5,9 @@
 "good" means that the engine builds (TensorRT-RTX on the CPU, compute capability 8.9) and that the model's outputs
 equal the recorded ones, in ONNX Runtime or, where that cannot run the model, in onnx.reference.  A case without
 recorded outputs is good when the engine builds and the repair was verified.
+
+The column `onnxfix+interface` allows changes to the interface, with the recorded inputs as `--inputs`: inputs that
+became constants are not fed, and values of inputs and outputs that have another type are compared by value.
 """
 
 from __future__ import annotations
@@ -19,11 +22,13 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
 
 from benchmarks.cases import Case, folder_cases, node_cases
+from benchmarks.recorded import flat, plain
 from onnxfix import engine, sandbox
 from onnxfix.errors import OnnxfixError
 
@@ -48,7 +53,8 @@ def measure(case: Case, peers: bool) -> Row:
         onnx.save(case.model, path)
         refusal = judge(case, path)
         row = Row(case.name, case.kind, not refusal, reasons={"raw": refusal})
-        for tool, function in (TOOLS if peers else {"onnxfix": TOOLS["onnxfix"]}).items():
+        write_inputs(case, path.with_name("inputs.npz"))
+        for tool, function in TOOLS.items() if peers else {name: TOOLS[name] for name in OWN}.items():
             result = Path(folder, f"{tool}.onnx")
             reason = function(path, result)
             refusal = judge(case, result) if result.exists() else row.reasons["raw"]
@@ -59,7 +65,7 @@ def measure(case: Case, peers: bool) -> Row:
 
 def judge(case: Case, path: Path) -> str:
     """Why a model is not good, or ""."""
-    sample = {name: value for name, value in case.inputs.items() if isinstance(value, np.ndarray)}
+    sample = {name: value for name, value in case.inputs.items() if isinstance(value, np.ndarray | np.generic)}
     built = engine.build(path, "tensorrt_rtx", "8.9", timeout=120, sample=sample)
     if not built.built:
         error = built.errors[0] if built.errors else None
@@ -75,11 +81,29 @@ def judge(case: Case, path: Path) -> str:
     return f"outputs: {wrong}" if wrong else ""
 
 
+def write_inputs(case: Case, path: Path) -> None:
+    """The recorded inputs as `--inputs` takes them; nothing when there are none."""
+    arrays = flat({name: plain(value) for name, value in case.inputs.items()})
+    if case.inputs or not case.model.graph.input:
+        texts = {name: array.astype(str) for name, array in arrays.items() if array.dtype.kind == "O"}
+        bits = {n: a.view(f"V{a.itemsize}") for n, a in arrays.items() if a.dtype.isbuiltin == 2}  # not numpy's own
+        np.savez(path, **{**arrays, **texts, **bits})
+
+
 def _onnxfix(path: Path, output: Path) -> str:
+    return _repaired(path, output)
+
+
+def _with_interface(path: Path, output: Path) -> str:
+    inputs = path.with_name("inputs.npz")
+    return _repaired(path, output, interface_changes=True, inputs=inputs if inputs.exists() else None)
+
+
+def _repaired(path: Path, output: Path, **arguments: Any) -> str:
     from onnxfix.api import repair
 
     try:
-        report = repair(path, output, target="rtx1.7")
+        report = repair(path, output, target="rtx1.7", **arguments)
     except OnnxfixError as error:
         return f"error: {error}"
     except Exception as error:  # a crash of the tool is what this benchmark must count, not hide
@@ -109,10 +133,14 @@ def _peer(name: str, path: Path, output: Path) -> str:
 
 TOOLS: dict[str, Callable[[Path, Path], str]] = {
     "onnxfix": _onnxfix,
+    "onnxfix+interface": _with_interface,
     "onnxsim": _onnxsim,
     "onnxslim": _onnxslim,
     "polygraphy": _polygraphy,
 }
+
+
+OWN = ("onnxfix", "onnxfix+interface")
 
 
 def _measure_share(share: tuple[int, int, tuple[str, ...], int, bool]) -> list[Row]:
@@ -149,7 +177,7 @@ def table(rows: list[Row]) -> str:
             rescued = sum(row.tools[tool] and not row.raw for row in group)
             broken = sum(row.raw and not row.tools[tool] for row in group)
             crashed = sum("CRASH" in row.reasons.get(tool, "") for row in group)
-            lines.append(f"  {tool:<12} {good:>5} good  {rescued:>4} rescued  {broken:>4} broken  {crashed:>4} crashed")
+            lines.append(f"  {tool:<18} {good:>5} good  {rescued:>4} rescued  {broken:>4} broken  {crashed:>4} crashed")
     return "\n".join(lines)
 
 
@@ -169,12 +197,14 @@ def main() -> None:
     with ProcessPoolExecutor(options.jobs, mp_context=context) as pool:
         rows = [row for part in pool.map(_measure_share, shares) for row in part]
     print(table(rows))
-    for row in rows:
-        if row.raw and not row.tools["onnxfix"]:
-            print(f"BROKEN {row.kind} {row.name}: {row.reasons['onnxfix']}")
-    common = Counter(row.reasons["onnxfix"][:70] for row in rows if not row.tools["onnxfix"])
-    for reason, count in common.most_common(15):
-        print(f"{count:>5}  {reason}")
+    for tool in OWN:
+        for row in rows:
+            if row.raw and not row.tools[tool]:
+                print(f"BROKEN by {tool}: {row.kind} {row.name}: {row.reasons[tool]}")
+        print(f"still refused after {tool}:")
+        common = Counter(row.reasons[tool][:70] for row in rows if not row.tools[tool])
+        for reason, count in common.most_common(15):
+            print(f"{count:>5}  {reason}")
     if options.json:
         options.json.write_text(json.dumps([asdict(row) for row in rows], indent=1))
 

@@ -14,36 +14,70 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from onnxfix.api import Options, check, convert_opset, opsets, repair
+    from onnxfix.comparison import compare
+    from onnxfix.engine.execute import Engine
+    from onnxfix.engine_records import BuildReport, CompareReport, PlanReport, RunReport
+    from onnxfix.engines import BuildOptions, build, inspect
     from onnxfix.errors import ModelFileError, NotConverged, OnnxfixError, RuleError
-    from onnxfix.records import AppliedFix, Check, CheckReport, Diagnostic, RepairReport, Verdict, Withheld
+    from onnxfix.execution import run
+    from onnxfix.health import DoctorReport, doctor
+    from onnxfix.records import (
+        AppliedFix,
+        Check,
+        CheckReport,
+        Diagnostic,
+        InterfaceChange,
+        RepairReport,
+        Verdict,
+        Withheld,
+    )
 
 __version__ = "0.1.0"
 
 _HOME = {
     **dict.fromkeys(("Options", "check", "convert_opset", "opsets", "repair"), "onnxfix.api"),
+    **dict.fromkeys(("BuildReport", "PlanReport"), "onnxfix.engine_records"),
+    **dict.fromkeys(("BuildOptions", "build", "inspect"), "onnxfix.engines"),
+    **dict.fromkeys(("CompareReport", "RunReport"), "onnxfix.engine_records"),
+    "Engine": "onnxfix.engine.execute",
+    "compare": "onnxfix.comparison",
+    "run": "onnxfix.execution",
+    **dict.fromkeys(("DoctorReport", "doctor"), "onnxfix.health"),
     **dict.fromkeys(("ModelFileError", "NotConverged", "OnnxfixError", "RuleError"), "onnxfix.errors"),
-    **dict.fromkeys(
-        ("AppliedFix", "Check", "CheckReport", "Diagnostic", "RepairReport", "Verdict", "Withheld"), "onnxfix.records"
-    ),
+    **dict.fromkeys(("AppliedFix", "Check", "CheckReport", "Diagnostic", "InterfaceChange"), "onnxfix.records"),
+    **dict.fromkeys(("RepairReport", "Verdict", "Withheld"), "onnxfix.records"),
 }
 
 __all__ = [
     "AppliedFix",
+    "BuildOptions",
+    "BuildReport",
     "Check",
     "CheckReport",
+    "CompareReport",
     "Diagnostic",
+    "DoctorReport",
+    "Engine",
+    "InterfaceChange",
     "ModelFileError",
     "NotConverged",
     "OnnxfixError",
     "Options",
+    "PlanReport",
     "RepairReport",
     "RuleError",
+    "RunReport",
     "Verdict",
     "Withheld",
+    "build",
     "check",
+    "compare",
     "convert_opset",
+    "doctor",
+    "inspect",
     "opsets",
     "repair",
+    "run",
 ]
 
 

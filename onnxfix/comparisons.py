@@ -2,25 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import onnx
 
-from onnxfix.diff.models import compare_models
+from onnxfix.diff.models import IGNORABLE, matched_models, report_of
+from onnxfix.diff.numbers import compare_numbers
 from onnxfix.diff.records import DiffReport
+from onnxfix.errors import OnnxfixError
 from onnxfix.model import load
 
 Source = str | Path | onnx.ModelProto
 
 
-def diff(before: Source, after: Source, *, ignore: Sequence[str] = (), placement: bool = False) -> DiffReport:
+def diff(
+    before: Source,
+    after: Source,
+    *,
+    ignore: Sequence[str] = (),
+    placement: bool = False,
+    run: bool = False,
+    inputs: Path | None = None,
+    timeout: float = 600.0,
+    progress: Callable[[str], object] = str,
+) -> DiffReport:
     """Everything that changed from one model to another.
 
     Nodes are matched by what they compute; names are only a hint.  `ignore` leaves out "names", "docs", "metadata",
     "initializer-placement", "value-info" or "order".  A constant that moved between an initializer and a Constant
-    node is a change only with `placement`.  Weights are read piece by piece and never kept.
-    Raises OnnxfixError for a file that is no model.
+    node is a change only with `placement`.  Weights are read piece by piece and never kept.  With `run` both models
+    run in ONNX Runtime, in a child process, on seeded inputs or on those of the .npz file `inputs`; `timeout` is in
+    seconds, for each run.  Raises OnnxfixError for a file that is no model, an unknown part to ignore, and inputs
+    that do not fit the first model.
     """
+    for part in ignore:
+        if part not in IGNORABLE:
+            raise OnnxfixError(f"nothing is called {part!r} to be ignored", hint=f"there are {', '.join(IGNORABLE)}")
+    started = time.perf_counter()
+    progress("comparing the models")
+    compared = matched_models(load(before), load(after))
     parts = {*ignore} if placement else {*ignore, "initializer-placement"}
-    return compare_models(load(before), load(after), sorted(parts))
+    report = report_of(compared, sorted(parts), started)
+    if not run:
+        return report
+    numbers = compare_numbers(compared, inputs, timeout=timeout, progress=progress)
+    return replace(report, numbers=numbers, seconds=time.perf_counter() - started)

@@ -12,21 +12,37 @@ import pytest
 import onnxfix
 
 NAMES = [
-    *("AppliedFix", "Check", "CheckReport", "Diagnostic", "ModelFileError", "NotConverged", "OnnxfixError", "Options"),
-    *("RepairReport", "RuleError", "Verdict", "Withheld", "check", "convert_opset", "opsets", "repair"),
+    *("AppliedFix", "BuildOptions", "BuildReport", "Check", "CheckReport", "CompareReport", "Diagnostic"),
+    *("DoctorReport", "Engine", "InterfaceChange", "ModelFileError", "NotConverged", "OnnxfixError", "Options"),
+    *("PlanReport", "RepairReport", "RuleError", "RunReport", "Verdict", "Withheld", "build", "check", "compare"),
+    *("convert_opset", "doctor", "inspect", "opsets", "repair", "run"),
 ]
 
 SIGNATURES = {
     "check": "(model, *, target=None, select=(), ignore=(), rules=())",
     "repair": (
         "(model, output=None, *, target=None, opset=None, select=(), ignore=(), unsafe_fixes=False, "
-        "interface_changes=False, rules=(), verify='engine', inputs=None, in_place=False, dry_run=False, "
-        "progress=<class 'str'>)"
+        "interface_changes=False, rules=(), verify='engine', inputs=None, freeze=None, shapes=None, "
+        "dynamic_batch=False, cut='', in_place=False, dry_run=False, progress=<class 'str'>)"
     ),
     "convert_opset": "(model, opset, output=None, *, verify='numeric')",
     "opsets": "(model)",
+    "build": "(model, output, options=None, *, target=None, runtime_cache=None, timeout=3600.0, progress=None)",
+    "inspect": "(plan)",
+    "doctor": "()",
+    "run": (
+        "(model, inputs=None, *, output=None, iterations=0, warmup=10, cuda_graph=False, tf32=False, timeout=600.0, "
+        "progress=<class 'str'>)"
+    ),
+    "compare": "(model, inputs=None, *, layers=False, tf32=False, timeout=600.0, progress=<class 'str'>)",
+    "Engine": "(plan, flavour=None, *, device=0, cuda_graph=False)",
+    "BuildOptions": (
+        "(compute_capabilities=(), shapes=(), workspace=0, precision=(), tf32=False, timing_cache='', stripped=False, "
+        "hardware_compatible=False, version_compatible=False, described=False, strongly_typed=False)"
+    ),
     "Options": (
-        "(target=None, opset=None, select=(), ignore=(), unsafe_fixes=False, interface_changes=False, rule_folders=())"
+        "(target=None, opset=None, select=(), ignore=(), unsafe_fixes=False, interface_changes=False, rule_folders=(), "
+        "request=Request(freeze={}, shapes={}, dynamic_batch=False, cut='', recorded={}, has_recording=False))"
     ),
 }
 
@@ -35,13 +51,51 @@ FIELDS = {
     "AppliedFix": [
         *("code", "rule", "applicability", "message", "round", "scope", "node", "before", "after", "renamed"),
     ],
+    "BuildReport": ["model", "library", "result", "errors", "output", "sidecar", "notes"],
+    "PlanReport": [
+        *("plan", "bytes", "library", "compute_capabilities", "obstacle", "tensors", "layers_from", "layers"),
+        *("device_memory", "weights", "sidecar", "notes"),
+    ],
+    "DoctorReport": ["findings", "summary"],
+    "RunReport": [
+        *(
+            "model",
+            "library",
+            "outcome",
+            "device",
+            "seeded",
+            "inputs",
+            "outputs",
+            "timing",
+            "output",
+            "notes",
+            "reason",
+        ),
+    ],
+    "CompareReport": [
+        *(
+            "model",
+            "library",
+            "outcome",
+            "reason",
+            "advice",
+            "device",
+            "oracle",
+            "tf32",
+            "outputs",
+            "layers",
+            "skipped",
+        ),
+        "notes",
+    ],
+    "InterfaceChange": ["kind", "name", "before", "after"],
     "Withheld": ["diagnostic", "reason"],
     "Check": ["kind", "outcome", "reason", "details"],
     "Verdict": ["checks"],
     "CheckReport": ["model", "target", "summary", "diagnostics", "complaint"],
     "RepairReport": [
         *("model", "target", "before", "after", "fixes", "remaining", "withheld", "verdict", "output", "unwritten"),
-        *("notes", "seconds"),
+        *("notes", "seconds", "interface", "rest"),
     ],
 }
 

@@ -12,6 +12,7 @@ import onnx
 import pytest
 
 from fixtures import small
+from onnxfix import engines
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -24,6 +25,7 @@ PYTHON = re.findall(r"```python\n(.+?)```", README, re.DOTALL)
 def models(tmp_path: Path) -> Path:
     for name in ("upsample-in-11", "no-outputs", "int64-chain"):
         onnx.save(small.build(name), tmp_path / f"{name}.onnx")
+    assert engines.build(tmp_path / "int64-chain.onnx", tmp_path / "chain.plan").output
     return tmp_path
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import onnx
@@ -16,12 +16,13 @@ from onnxfix.model.types import STANDARD
 class Ranges:
     """The ranges of all integer and boolean values that a scope reads or makes.
 
-    A size is taken to be below 2**31, which holds for every tensor that TensorRT before 10 can make.
+    A size is taken to be below 2**31, which holds for every tensor that TensorRT before 10 can make.  `given` are
+    ranges of inputs that the file does not tell.
     """
 
-    def __init__(self, scope: Scope) -> None:
+    def __init__(self, scope: Scope, given: Mapping[str, Range] | None = None) -> None:
         self.scope = scope
-        self._known: dict[str, Range | None] = {}
+        self._known: dict[str, Range | None] = dict(given or {})
         for node in scope.nodes:
             found = self._result(node)
             made = [name for name in node.output if name and scope.constant(name) is None]

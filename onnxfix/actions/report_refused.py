@@ -10,9 +10,12 @@ from onnxfix.targets import explain_message
 
 
 def report_refused(context: Context) -> Iterator[Proposal]:
-    """A Proposal without an edit for each refused node."""
+    """A Proposal without an edit for each refused node, with what the user could do about one of the main graph."""
     for scope, index in context.every_node():
         said = context.refusals.of(scope, index) or ""
         causes = explain_message(said, context.target)
         cause = f" ({causes[0].cause})" if causes else ""
-        yield Proposal(f"{scope.nodes[index].op_type} is refused, no rule rewrites it: {said}{cause}", scope, index)
+        node = scope.nodes[index]
+        name = node.name or next(filter(None, node.output), "")
+        advice = "" if scope.id or not name else f"--cut {name} ends the graph before it; "
+        yield Proposal(f"{node.op_type} is refused, no rule rewrites it; {advice}{said}{cause}", scope, index)

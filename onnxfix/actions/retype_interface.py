@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 import onnx
 
 from onnxfix.actions.context import Context
+from onnxfix.decompose.carriers import CARRIER
 from onnxfix.errors import RuleError
 from onnxfix.model.edit import Edit, Proposal, rename_uses
 from onnxfix.model.messages import copied
@@ -43,12 +44,15 @@ def _input(context: Context, scope: Scope, value: onnx.ValueInfoProto, new: int)
 
 
 def _output(context: Context, scope: Scope, value: onnx.ValueInfoProto, new: int) -> Proposal:
-    """A Cast that makes the output casts to the new type; after any other node comes a Cast."""
+    """A Cast that makes the output casts to the new type; after any other node comes a Cast.
+
+    A Cast to a small type wraps around or rounds, so it stays and the new one comes behind it.
+    """
     index, position = scope.producer[value.name]
     producer = copied(scope.nodes[index])
     retyped = (_retyped(value, new),)
     readers = _readers(scope, value.name)
-    if producer.op_type == "Cast" and not readers:
+    if producer.op_type == "Cast" and not readers and value.type.tensor_type.elem_type not in CARRIER:
         del producer.attribute[:]
         producer.attribute.append(onnx.helper.make_attribute("to", new))
         return _proposal(scope, "output", value, new, (Edit(scope.id, (index,), (producer,), outputs=retyped),))

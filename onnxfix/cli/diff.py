@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from onnxfix.cli.arguments import declare_format, words
+from onnxfix.diff.records import DiffReport
 from onnxfix.errors import OnnxfixError
 
 _PARTS = ("names", "docs", "metadata", "initializer-placement", "value-info", "order")
@@ -21,7 +22,10 @@ def declare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--placement", action="store_true", help="tell of constants that moved between initializer and Constant node"
     )
+    parser.add_argument("--run", action="store_true", help="run both in ONNX Runtime and compare what they compute")
+    parser.add_argument("--inputs", metavar="FILE.npz", type=Path, help="run on these arrays (default: seeded ones)")
     parser.add_argument("--stat", action="store_true", help="only count the changes of each kind")
+    parser.add_argument("--html", metavar="FILE", type=Path, help="write a page with both graphs, laid over each other")
     parser.add_argument("--quiet", "-q", action="store_true", help="print nothing, only give the exit code")
     declare_format(parser, "markdown")
 
@@ -36,8 +40,18 @@ def run(options: argparse.Namespace) -> int:
     with terminal.progress() as progress:
         from onnxfix import comparisons
 
-        progress("comparing the models")
-        report = comparisons.diff(options.before, options.after, ignore=options.ignore, placement=options.placement)
+        report = comparisons.diff(
+            options.before,
+            options.after,
+            ignore=options.ignore,
+            placement=options.placement,
+            run=options.run or options.inputs is not None,
+            inputs=options.inputs,
+            progress=progress,
+        )
+        if options.html:
+            progress("drawing the page")
+            _write_page(options, report)
     if options.quiet:
         return report.exit_code
     if options.format == "json":
@@ -52,3 +66,12 @@ def run(options: argparse.Namespace) -> int:
     else:
         terminal.write(diff.stat_lines(report) if options.stat else diff.diff_lines(report))
     return report.exit_code
+
+
+def _write_page(options: argparse.Namespace, report: DiffReport) -> None:
+    from onnxfix.diff.models import matched_models
+    from onnxfix.model import load
+    from onnxfix.report.page import document, html
+
+    compared = matched_models(load(options.before), load(options.after))
+    html.write(options.html, document.diff_document(compared, report))

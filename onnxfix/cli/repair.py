@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from onnxfix.cli.arguments import declare_format, declare_rules
 from onnxfix.cli.config import VERIFICATIONS, settings
+from onnxfix.cli.interface import declare_interface
+
+if TYPE_CHECKING:
+    from onnxfix.model import Model
+    from onnxfix.records import AppliedFix, Diagnostic, RepairReport
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
@@ -26,12 +33,16 @@ def declare(parser: argparse.ArgumentParser) -> None:
         "--allow-interface-changes",
         dest="interface_changes",
         action="store_true",
-        help="let fixes change the types of inputs and outputs",
+        help="let fixes change inputs and outputs where the target asks for it",
     )
     parser.add_argument("--verify", choices=VERIFICATIONS, help="how far to prove the repair (default: engine)")
     parser.add_argument("--inputs", metavar="FILE.npz", type=Path, help="recorded inputs for the comparison")
+    declare_interface(parser)
     parser.add_argument("--diff", action="store_true", help="show the nodes before and after each fix")
-    parser.add_argument("--dry-run", action="store_true", help="write nothing")
+    parser.add_argument("--dry-run", action="store_true", help="write no model")
+    parser.add_argument(
+        "--html", metavar="FILE", type=Path, help="write a page with both models and what each rule did"
+    )
     declare_format(parser)
 
 
@@ -41,8 +52,10 @@ def run(options: argparse.Namespace) -> int:
     from onnxfix import sandbox
 
     sandbox.checker().start()
+    from onnxfix.model import load
     from onnxfix.report import terminal
 
+    original = load(options.model) if options.html else None
     with terminal.progress() as progress:
         from onnxfix import api
 
@@ -58,10 +71,17 @@ def run(options: argparse.Namespace) -> int:
             rules=chosen.rules,
             verify=chosen.verify,
             inputs=options.inputs,
+            freeze=dict(options.freeze),
+            shapes=dict(options.shape),
+            dynamic_batch=options.dynamic_batch,
+            cut=options.cut,
             in_place=options.in_place,
             dry_run=options.dry_run,
             progress=progress,
         )
+        if original:
+            progress("drawing the page")
+            _write_page(options.html, original, report)
     if options.format == "json":
         from onnxfix.report import json
 
@@ -71,3 +91,29 @@ def run(options: argparse.Namespace) -> int:
 
         terminal.write(console.repair_lines(report, diff=options.diff))
     return report.exit_code
+
+
+def _write_page(place: Path, original: Model, report: RepairReport) -> None:
+    """Both models when one was written; else the original with its defects."""
+    from onnxfix.diff.models import matched_models, report_of
+    from onnxfix.model import load
+    from onnxfix.report.page import blame, document, html
+
+    notes = [f"repaired for {report.target}", *report.notes]
+    if report.output:
+        compared = matched_models(original, load(report.output))
+        changes = report_of(compared, ("initializer-placement", "metadata", "order"), time.perf_counter())
+        changes = blame.blamed(changes, report.fixes)
+        html.write(place, document.diff_document(compared, changes, notes, report.remaining))
+    else:
+        notes.append(report.unwritten or "no repaired model was written: this is the original")
+        found = [*report.remaining, *(_repairable(fix) for fix in report.fixes)]
+        html.write(place, document.model_document(original, found, notes))
+
+
+def _repairable(fix: AppliedFix) -> Diagnostic:
+    from onnxfix.records import Diagnostic
+
+    return Diagnostic(
+        fix.code, fix.rule, "warning", fix.message, fix.scope, fix.node, value=fix.node, fix=fix.applicability
+    )

@@ -1,4 +1,4 @@
-"""The facts about a model: interface, operators, weights.  The weights are not read."""
+"""The facts about a model: interface, operators, weights; with --html its graph, and what `check` finds in it."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from onnxfix.cli.arguments import declare_format
 def declare(parser: argparse.ArgumentParser) -> None:
     """The arguments of the command."""
     parser.add_argument("model", metavar="MODEL", type=Path, help="the .onnx file")
+    parser.add_argument("--html", metavar="FILE", type=Path, help="write a page with the graph and its defects")
     declare_format(parser)
 
 
@@ -20,6 +21,8 @@ def run(options: argparse.Namespace) -> int:
     from onnxfix.model.facts import facts_of
 
     facts = facts_of(load(options.model))
+    if options.html:
+        _write_page(options)
     if options.format == "json":
         from onnxfix.report import json
 
@@ -30,3 +33,17 @@ def run(options: argparse.Namespace) -> int:
 
         terminal.write(report.facts_lines(facts))
     return 0
+
+
+def _write_page(options: argparse.Namespace) -> None:
+    from onnxfix import api
+    from onnxfix.model import load
+    from onnxfix.report import terminal
+    from onnxfix.report.page import document, html
+
+    with terminal.progress() as progress:
+        progress("checking the model")
+        report = api.check(options.model)
+        progress("drawing the page")
+        notes = [f"checked for {report.target}", f"the ONNX checker says: {report.complaint}" * bool(report.complaint)]
+        html.write(options.html, document.model_document(load(options.model), report.diagnostics, filter(None, notes)))

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
 import onnx
 
-from onnxfix.diff.contents import Keys, tensor_digest
+from onnxfix.diff.contents import Keys, Stored, tensor_digest
+from onnxfix.model.model import Model
 from onnxfix.model.order import sorted_nodes
 from onnxfix.model.scope import Scope, constant_tensor, subgraphs
+from onnxfix.model.types import STANDARD
 
 Slot = tuple[int, int]
 """(index of a node, place among its outputs)."""
+
+Called = tuple[str, str, str]
+"""Domain, name and overload of a function."""
 
 
 @dataclass(frozen=True)
@@ -21,23 +26,31 @@ class Source:
     """Where a value comes from: a node's output (`slot`), or something with a key of its own.
 
     `key` tells the content of a constant, the number of a graph input, or what an outer value is; `shape` is the
-    key without the values of a constant.  `kind` is "node", "constant", "input", "outer" or "none".
+    key without the values of a constant, `home` the scope that stores it.  `kind` is "node", "constant", "input",
+    "outer" or "none".
     """
 
     kind: str
     slot: Slot | None = None
     key: int = 0
     shape: int = 0
+    home: Scope | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass
 class Graph:
-    """A scope of one of the two models.  `outer` tells what the values of enclosing scopes are."""
+    """A scope of one of the two models.
+
+    `inputs` and `ends` number its inputs and outputs, `outer` tells what the values of enclosing scopes are, and
+    `calls` numbers the model's functions: nodes that call functions of one number are alike.
+    """
 
     scope: Scope
     keys: Keys
     inputs: Mapping[str, int]
     outer: Mapping[str, Source] = field(default_factory=dict)
+    calls: Mapping[Called, int] = field(default_factory=dict)
+    ends: Mapping[str, int] = field(default_factory=dict)
 
     @cached_property
     def order(self) -> list[int]:
@@ -46,15 +59,21 @@ class Graph:
         return [index for index in (*order, *sorted(stuck)) if not is_constant(self.scope.nodes[index])]
 
     @cached_property
+    def operators(self) -> dict[int, int]:
+        """For each node a key of its operator, or of the function that it calls."""
+        nodes = self.scope.nodes
+        return {index: self.keys.of("operator", *self._operator(nodes[index])) for index in self.order}
+
+    @cached_property
     def labels(self) -> dict[int, int]:
         """For each node a key of its operator and attributes, subgraphs left out."""
-        return {index: self.keys.of("label", *_label(self.scope.nodes[index])) for index in self.order}
+        return {index: self.keys.of("label", *self._label(index)) for index in self.order}
 
     @cached_property
     def sources(self) -> dict[int, tuple[Source, ...]]:
-        """For each node where its inputs come from."""
+        """For each node where its inputs come from; absent ones at the end are left out."""
         nodes = self.scope.nodes
-        return {index: tuple(self.source(name) for name in nodes[index].input) for index in self.order}
+        return {index: tuple(self.source(name) for name in _trimmed(nodes[index].input)) for index in self.order}
 
     @cached_property
     def readers(self) -> dict[Slot, list[tuple[int, int]]]:
@@ -67,9 +86,9 @@ class Graph:
         return found
 
     @cached_property
-    def results(self) -> list[Source]:
-        """Where the outputs of the scope come from."""
-        return [self.source(name) for name in self.scope.outputs]
+    def results(self) -> list[tuple[int, str, Source]]:
+        """The outputs of the scope: number, name, and where they come from."""
+        return [(self.ends.get(name, n), name, self.source(name)) for n, name in enumerate(self.scope.outputs)]
 
     def source(self, name: str) -> Source:
         """Where a value comes from."""
@@ -85,44 +104,90 @@ class Graph:
         made = self.scope.producer.get(name)
         if made is not None and not is_constant(self.scope.nodes[made[0]]):
             return Source("node", made)
-        tensor = self._stored(name)
+        tensor = stored(self.scope, name)
         if tensor is not None:
-            shape: Hashable = ("constant", tensor.data_type, tuple(tensor.dims))
-            key = self.keys.of(shape, tensor_digest(self.scope.model, tensor))
-            return Source("constant", None, key, self.keys.of(shape))
+            key, shape = self._constant(name, tensor)
+            return Source("constant", None, key, shape, self.scope)
         if name in self.inputs:
-            key = self.keys.of("input", self.scope.id[1::3], self.inputs[name])
+            key = self.keys.of("input", len(self.scope.id), self.inputs[name])
             return Source("input", None, key, key)
         if name in self.outer:
             return self.outer[name]
         key = self.keys.of("unmade", name)
         return Source("none", None, key, key)
 
-    def _stored(self, name: str) -> onnx.TensorProto | None:
-        if name in self.scope.initializers:
-            return self.scope.initializers[name]
-        made = self.scope.producer.get(name)
-        return None if made is None else constant_tensor(self.scope.nodes[made[0]])
+    def _constant(self, name: str, tensor: Stored) -> tuple[int, int]:
+        model, owner = self.scope.model, (id(self.scope.model), self.scope.id, name)
+        if isinstance(tensor, onnx.TensorProto):
+            shape: Hashable = ("constant", tensor.data_type, tuple(tensor.dims))
+            return self.keys.of(shape, self.keys.digest(model, tensor, owner)), self.keys.of(shape)
+        parts = (tensor.values, tensor.indices)
+        shape = ("sparse", tensor.values.data_type, tuple(tensor.dims))
+        digests = (self.keys.digest(model, part, (*owner, n)) for n, part in enumerate(parts))
+        return self.keys.of(shape, *digests), self.keys.of(shape)
+
+    def _operator(self, node: onnx.NodeProto) -> tuple[Hashable, ...]:
+        number = self.calls.get((node.domain, node.op_type, node.overload))
+        domain = "" if node.domain in STANDARD else node.domain
+        return (domain, node.op_type) if number is None else ("function", number)
+
+    def _label(self, index: int) -> tuple[Hashable, ...]:
+        node = self.scope.nodes[index]
+        attributes = tuple(sorted(attribute_keys(self.scope.model, node).items()))
+        return self.operators[index], attributes, len(_trimmed(node.input)), len(_trimmed(node.output))
 
 
 def is_constant(node: onnx.NodeProto) -> bool:
     """Whether a node is a Constant whose tensor can be compared."""
-    return node.op_type == "Constant" and node.domain in ("", "ai.onnx") and constant_tensor(node) is not None
+    return (
+        node.op_type == "Constant"
+        and node.domain in STANDARD
+        and len(node.output) == 1
+        and constant_tensor(node) is not None
+    )
 
 
-def attribute_keys(node: onnx.NodeProto) -> dict[str, bytes]:
+def stored(scope: Scope, name: str) -> Stored | None:
+    """The tensor that a scope stores under a name, as an initializer, a sparse one, or in a Constant node."""
+    if name in scope.initializers:
+        return scope.initializers[name]
+    made = scope.producer.get(name)
+    if made is not None:
+        node = scope.nodes[made[0]]
+        return constant_tensor(node) if is_constant(node) else None
+    if isinstance(scope.proto, onnx.GraphProto):
+        return next((t for t in scope.proto.sparse_initializer if t.values.name == name), None)
+    return None
+
+
+def stored_names(scope: Scope) -> Iterator[str]:
+    """The names of all tensors that a scope stores."""
+    yield from scope.initializers
+    if isinstance(scope.proto, onnx.GraphProto):
+        yield from (tensor.values.name for tensor in scope.proto.sparse_initializer)
+    yield from (node.output[0] for node in scope.nodes if is_constant(node))
+
+
+def attribute_keys(model: Model, node: onnx.NodeProto) -> dict[str, bytes]:
     """The attributes of a node as bytes, by name; subgraphs and documentation left out."""
     inner = {name for name, _, _ in subgraphs(node)}
-    found = {}
-    for attribute in node.attribute:
-        if attribute.name not in inner:
-            plain = onnx.AttributeProto()
-            plain.CopyFrom(attribute)
-            plain.ClearField("doc_string")
-            found[attribute.name] = plain.SerializeToString(deterministic=True)
-    return found
+    return {a.name: _attribute_key(model, a) for a in node.attribute if a.name not in inner}
 
 
-def _label(node: onnx.NodeProto) -> tuple[Hashable, ...]:
-    domain = "" if node.domain == "ai.onnx" else node.domain
-    return domain, node.op_type, tuple(sorted(attribute_keys(node).items())), len(node.input), len(node.output)
+def _attribute_key(model: Model, attribute: onnx.AttributeProto) -> bytes:
+    """A tensor counts by its values, whatever way they are stored."""
+    if attribute.type == onnx.AttributeProto.TENSOR and not attribute.ref_attr_name:
+        head = f"{attribute.t.data_type} {list(attribute.t.dims)} ".encode()
+        return head + tensor_digest(model, attribute.t)
+    if not attribute.doc_string:
+        return attribute.SerializeToString(deterministic=True)
+    plain = onnx.AttributeProto()
+    plain.CopyFrom(attribute)
+    plain.ClearField("doc_string")
+    return plain.SerializeToString(deterministic=True)
+
+
+def _trimmed(names: Sequence[str]) -> Sequence[str]:
+    """The names without the absent ones at the end."""
+    last = next((place for place in range(len(names), 0, -1) if names[place - 1]), 0)
+    return names[:last]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 
 from onnxfix.diff.graph import Graph
+from onnxfix.diff.pairs import Pairs
 from onnxfix.diff.prints import Prints, Shade, around, backward, content, forward, outline, own, widened
+from onnxfix.diff.refine import Refinement
 
 RADIUS = 3
 """So many steps around a node are looked at."""
@@ -17,24 +18,6 @@ _CERTAIN = 3
 Inner = Mapping[int, int]
 
 
-@dataclass
-class Pairs:
-    """The matched nodes, both ways, and those matched since somebody last asked."""
-
-    left: dict[int, int] = field(default_factory=dict)
-    right: dict[int, int] = field(default_factory=dict)
-    fresh: list[tuple[int, int]] = field(default_factory=list)
-
-    def add(self, a: int, b: int) -> None:
-        """Match two nodes that are free."""
-        self.left[a], self.right[b] = b, a
-        self.fresh.append((a, b))
-
-    def free(self, a: int, b: int) -> bool:
-        """Whether neither is matched."""
-        return a not in self.left and b not in self.right
-
-
 def match_nodes(one: Graph, two: Graph, inner: tuple[Inner, Inner]) -> Pairs:
     """Match nodes from the strongest evidence to the weakest.
 
@@ -42,6 +25,7 @@ def match_nodes(one: Graph, two: Graph, inner: tuple[Inner, Inner]) -> Pairs:
     surroundings are the same; then the same without the values of constants; each time followed along the edges.
     """
     pairs = Pairs()
+    contents = own(one, content, inner[0]), own(two, content, inner[1])
     for shade in (content, outline):
         prints = [_prints(graph, shade, subgraphs) for graph, subgraphs in zip((one, two), inner, strict=True)]
         labels = [own(graph, shade, subgraphs) for graph, subgraphs in zip((one, two), inner, strict=True)]
@@ -49,11 +33,17 @@ def match_nodes(one: Graph, two: Graph, inner: tuple[Inner, Inner]) -> Pairs:
             _by_print(one, two, pairs, ones, twos)
             if number >= _CERTAIN:
                 _follow(one, two, pairs, labels[0], labels[1])
-    operators = [_operators(graph) for graph in (one, two)]
-    _follow(one, two, pairs, operators[0], operators[1], again=True)
+            if _complete(one, two, pairs):
+                break
+    _follow(one, two, pairs, one.operators, two.operators, again=True)
     _by_name(one, two, pairs)
-    _follow(one, two, pairs, operators[0], operators[1])
+    _follow(one, two, pairs, one.operators, two.operators)
+    Refinement(one, two, pairs, contents).run()
     return pairs
+
+
+def _complete(one: Graph, two: Graph, pairs: Pairs) -> bool:
+    return len(pairs.left) == min(len(one.order), len(two.order))
 
 
 def _prints(graph: Graph, shade: Shade, inner: Inner) -> Iterator[Prints]:
@@ -94,10 +84,14 @@ def _in_order(one: Graph, two: Graph, group: list[int], others: list[int]) -> It
         yield group[0], others[0]
         return
     names = {_name(two, index): index for index in others}
-    taken = {a: names[_name(one, a)] for a in group if _name(one, a) in names}
+    taken: dict[int, int] = {}
+    for a in group:
+        b = names.pop(_name(one, a), None)  # a name that two nodes have is given once
+        if b is not None:
+            taken[a] = b
     yield from taken.items()
-    rest = [index for index in others if index not in set(taken.values())]
-    yield from zip((a for a in group if a not in taken), rest, strict=True)
+    given = set(taken.values())
+    yield from zip((a for a in group if a not in taken), (b for b in others if b not in given), strict=True)
 
 
 def _follow(one: Graph, two: Graph, pairs: Pairs, ones: Prints, twos: Prints, *, again: bool = False) -> None:
@@ -136,17 +130,12 @@ def _readers(
             _try(pairs, group[0], others[0], left, right)
 
 
-def _operators(graph: Graph) -> Prints:
-    nodes = graph.scope.nodes
-    return {index: graph.keys.of("operator", nodes[index].domain, nodes[index].op_type) for index in graph.order}
-
-
 def _by_name(one: Graph, two: Graph, pairs: Pairs) -> None:
     """Nodes of one operator and one name that nothing else matched."""
     names = {_name(two, index): index for index in two.order if index not in pairs.right}
     for a in one.order:
         b = names.get(_name(one, a))
-        if b is not None and pairs.free(a, b) and one.scope.nodes[a].op_type == two.scope.nodes[b].op_type:
+        if b is not None and pairs.free(a, b) and one.operators[a] == two.operators[b]:
             pairs.add(a, b)
 
 

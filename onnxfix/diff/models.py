@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Collection, Iterator
-from dataclasses import replace
+from collections import deque
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
 
 from onnxfix.diff.contents import Keys
-from onnxfix.diff.graph import Graph
-from onnxfix.diff.head import head_changes, paired_inputs
+from onnxfix.diff.functions import Functions, function_changes, paired_functions, title, unwrapping, wrapping
+from onnxfix.diff.graph import Called, Graph
+from onnxfix.diff.head import head_changes
+from onnxfix.diff.interface import interface_changes, paired_inputs, paired_outputs, renames_only
+from onnxfix.diff.journal import blamed, explained
 from onnxfix.diff.matching import match_nodes
 from onnxfix.diff.nested import Scopes, bodies, inner_keys, places
+from onnxfix.diff.pieces import piece
 from onnxfix.diff.records import Change, DiffReport, Kind
-from onnxfix.diff.scopes import Comparison, graph_changes
-from onnxfix.diff.weights import weight_changes
+from onnxfix.diff.regions import Region, regions
+from onnxfix.diff.scopes import Comparison, node_changes
+from onnxfix.diff.weights import Seen, unread_changes, weight_changes
 from onnxfix.model.model import Model
-from onnxfix.model.scope import Scope, scopes_of
+from onnxfix.model.scope import scopes_of
 
 IGNORABLE: dict[str, tuple[Kind, ...]] = {
     "names": ("renamed",),
@@ -26,69 +31,134 @@ IGNORABLE: dict[str, tuple[Kind, ...]] = {
     "value-info": ("value-info",),
     "order": ("moved",),
 }
-"""What `--ignore` may name, and the kinds of change behind it."""
+"""What `--ignore` may name, and the kinds of change behind it; "names" are those of inputs and outputs, too."""
 
-JOURNAL = "onnxfix"
-"""Key of the metadata entry with the journal of a repair."""
+
+@dataclass(frozen=True)
+class Compared:
+    """Two models, their scopes and functions, and the matched nodes of every pair of scopes."""
+
+    one: Model
+    two: Model
+    scopes: tuple[Scopes, Scopes]
+    functions: Functions
+    comparisons: Sequence[Comparison]
+
+    @property
+    def main(self) -> Comparison:
+        """The comparison of the main graphs."""
+        return self.comparisons[0]
 
 
 def compare_models(one: Model, two: Model, ignore: Collection[str] = ("initializer-placement",)) -> DiffReport:
     """All changes from `one` to `two`, without those that `ignore` names (keys of IGNORABLE)."""
     started = time.perf_counter()
+    return report_of(matched_models(one, two), ignore, started)
+
+
+def report_of(compared: Compared, ignore: Collection[str], started: float) -> DiffReport:
+    """The report on matched models; `started` is when that began, by time.perf_counter()."""
     ignored = {kind for word in ignore for kind in IGNORABLE[word]}
-    compared = list(_comparisons(one, two))
-    changes = [*head_changes(one.proto, two.proto, paired_inputs(one.proto.graph, two.proto.graph))]
-    changes += list(_functions(one, two))
-    for comparison in compared:
-        changes += [*graph_changes(comparison), *weight_changes(comparison)]
+    journal = blamed(compared.two.proto)
+    changes = [
+        explained(change, journal)
+        for change in _changes(compared)
+        if change.kind not in ignored and not ("renamed" in ignored and renames_only(change))
+    ]
+    comparisons = compared.comparisons
     return DiffReport(
-        before=one.label,
-        after=two.label,
-        changes=tuple(_explained(change, _journal(two)) for change in changes if change.kind not in ignored),
-        nodes=tuple(sum(len(c.one.order if side == 0 else c.two.order) for c in compared) for side in (0, 1)),  # type: ignore[arg-type]
-        matched=sum(len(comparison.pairs.left) for comparison in compared),
+        before=compared.one.label,
+        after=compared.two.label,
+        changes=tuple(changes),
+        nodes=(sum(len(c.one.order) for c in comparisons), sum(len(c.two.order) for c in comparisons)),
+        matched=sum(len(comparison.pairs.left) for comparison in comparisons),
         seconds=time.perf_counter() - started,
     )
 
 
-def _comparisons(one: Model, two: Model) -> Iterator[Comparison]:
-    """The main graphs, the functions of one name, and every subgraph of matched nodes."""
+def comparisons_of(one: Model, two: Model) -> Sequence[Comparison]:
+    """The matched nodes of the main graphs, the functions that correspond, and every subgraph of matched nodes."""
+    return matched_models(one, two).comparisons
+
+
+def matched_models(one: Model, two: Model) -> Compared:
+    """Match the nodes of two models, scope by scope, enclosing scopes first."""
     keys = Keys()
     scopes: tuple[Scopes, Scopes] = ({s.id: s for s in scopes_of(one)}, {s.id: s for s in scopes_of(two)})
+    functions = paired_functions(one, two, scopes, keys)
+    calls = functions.numbers()
     inputs = paired_inputs(one.proto.graph, two.proto.graph)
-    waiting = [(Graph(scopes[0][()], keys, inputs[0]), Graph(scopes[1][()], keys, inputs[1]))]
-    ones, twos = (_function_scopes(model, found) for model, found in zip((one, two), scopes, strict=True))
-    for name in ones.keys() & twos.keys():
-        waiting.append((Graph(ones[name], keys, places(ones[name])), Graph(twos[name], keys, places(twos[name]))))
+    outputs = paired_outputs(one.proto.graph, two.proto.graph)
+    mains = (Graph(scopes[side][()], keys, inputs[side], {}, calls[side], outputs[side]) for side in (0, 1))
+    waiting = deque([tuple(mains)])
+    for old, new in sorted(functions.pairs.items()):
+        pair = functions.ones[old], functions.twos[new]
+        waiting.append(tuple(Graph(s, keys, places(s), {}, call) for s, call in zip(pair, calls, strict=True)))
+    found = []
     while waiting:
-        first, second = waiting.pop(0)
+        first, second = waiting.popleft()
         pairs = match_nodes(first, second, (inner_keys(first, scopes[0]), inner_keys(second, scopes[1])))
-        yield Comparison(first, second, pairs)
-        waiting += bodies(first, second, pairs, scopes)
+        found.append(Comparison(first, second, pairs))
+        waiting.extend(bodies(first, second, pairs, scopes))
+    return Compared(one, two, scopes, functions, found)
 
 
-def _function_scopes(model: Model, scopes: Scopes) -> dict[tuple[str, str, str], Scope]:
-    return {(f.domain, f.name, f.overload): scopes[("f", place)] for place, f in enumerate(model.proto.functions)}
+def _changes(compared: Compared) -> Iterator[Change]:
+    one, two = compared.one.proto, compared.two.proto
+    pieces = [list(_pieces(compared, comparison)) for comparison in compared.comparisons]
+    wrapped = frozenset(name for found in pieces for _, name in found if name is not None)
+    inputs, outputs = paired_inputs(one.graph, two.graph), paired_outputs(one.graph, two.graph)
+    yield from interface_changes(one, two, inputs, outputs)
+    yield from head_changes(one, two, dict(_value_names(compared.main)))
+    yield from function_changes(compared.functions, wrapped)
+    seen: Seen = set()
+    for comparison, found in zip(compared.comparisons, pieces, strict=True):
+        yield from (change for change, _ in found)
+        yield from node_changes(comparison)
+        yield from weight_changes(comparison, seen)
+        yield from unread_changes(comparison)
 
 
-def _functions(one: Model, two: Model) -> Iterator[Change]:
-    ones, twos = ({(f.domain, f.name, f.overload) for f in model.proto.functions} for model in (one, two))
-    for word, names in (("removed", ones - twos), ("added", twos - ones)):
-        for name in sorted(names):
-            title = f"{name[0]}.{name[1]}" + (f" ({name[2]})" if name[2] else "")
-            yield Change("function", title, f"function {title} {word}")
+def _pieces(compared: Compared, comparison: Comparison) -> Iterator[tuple[Change, Called | None]]:
+    """Each piece, and the function that it was put into or taken out of."""
+    functions = compared.functions
+    new = {name: scope for name, scope in functions.twos.items() if name not in functions.pairs.values()}
+    old = {name: scope for name, scope in functions.ones.items() if name not in functions.pairs}
+    one, two, pairs = comparison.one, comparison.two, comparison.pairs
+    for region in regions(one, two, pairs):
+        change = piece(one, two, pairs, region, comparison.label)
+        into = wrapping(one, two, pairs, region, new, compared.scopes[1])
+        out = unwrapping(one, two, pairs, region, old, compared.scopes[0])
+        yield _function_piece(change, region, into, out), into or out
 
 
-def _journal(model: Model) -> dict[str, str]:
-    """For each node or value that the journal of a repair names: the code of the rule."""
-    text = next((entry.value for entry in model.proto.metadata_props if entry.key == JOURNAL), "")
-    try:
-        fixes = json.loads(text)["fixes"] if text else []
-        return {str(node): str(fix["code"]) for fix in fixes for node in fix.get("nodes", ())}
-    except (ValueError, KeyError, TypeError, AttributeError):  # written by somebody else
-        return {}
+def _function_piece(change: Change, region: Region, into: Called | None, out: Called | None) -> Change:
+    name = into or out
+    if name is None:
+        return change
+    nodes = len(region.old if into else region.new)
+    what = f"{nodes} {'node' if nodes == 1 else 'nodes'}"
+    message = f"{what} put into the new function" if into else f"{what} taken out of the former function"
+    return Change(
+        "function",
+        change.subject,
+        f"{message} {title(name)}",
+        change.scope,
+        change.before,
+        change.after,
+        change.old,
+        change.new,
+    )
 
 
-def _explained(change: Change, journal: dict[str, str]) -> Change:
-    rule = next((journal[name] for name in (change.subject, *change.old, *change.new) if name in journal), "")
-    return replace(change, rule=rule) if rule else change
+def _value_names(comparison: Comparison) -> Iterator[tuple[str, str]]:
+    """For each value of the first scope its name in the second: what matched nodes make and read."""
+    one, two = comparison.one, comparison.two
+    for numbers in ((one.inputs, two.inputs), (one.ends, two.ends)):
+        second = {number: name for name, number in numbers[1].items()}
+        yield from ((name, second[number]) for name, number in numbers[0].items() if number in second)
+    for a, b in comparison.pairs.ordered():
+        old, new = one.scope.nodes[a], two.scope.nodes[b]
+        reads = zip(old.input, new.input, one.sources[a], two.sources[b], strict=False)
+        yield from ((x, y) for x, y, first, second in reads if first.kind == second.kind == "constant")
+        yield from ((x, y) for x, y in zip(old.output, new.output, strict=False) if x and y)

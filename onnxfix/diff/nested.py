@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from onnxfix.diff.contents import Keys
 from onnxfix.diff.graph import Graph, Source
-from onnxfix.diff.matching import Pairs
+from onnxfix.diff.pairs import Pairs
 from onnxfix.diff.prints import content, forward
 from onnxfix.model.scope import Scope, ScopeId, captured, subgraphs
 
@@ -24,20 +23,25 @@ def inner_keys(graph: Graph, scopes: Scopes) -> dict[int, int]:
             keys = []
             for name, number, _ in bodies:
                 body = body_graph(graph, scopes, index, name, number, outer)
-                made = forward(body, content, inner_keys(body, scopes))
-                results = tuple(s.key if s.slot is None else (made[s.slot[0]], s.slot[1]) for s in body.results)
-                keys.append((name, number, results, len(body.order)))
-            found[index] = graph.keys.of("inner", *keys)
+                keys.append((name, number, computed(body, scopes)))
+            found[index] = graph.keys.of("inner", *sorted(keys))
     return found
+
+
+def computed(graph: Graph, scopes: Scopes) -> int:
+    """A key of what the outputs of a scope are computed as."""
+    made = forward(graph, content, inner_keys(graph, scopes))
+    results = (s.key if s.slot is None else (made.get(s.slot[0], -1), s.slot[1]) for _, _, s in graph.results)
+    return graph.keys.of("computed", tuple(results), len(graph.order))
 
 
 def bodies(one: Graph, two: Graph, pairs: Pairs, scopes: tuple[Scopes, Scopes]) -> Iterator[tuple[Graph, Graph]]:
     """The subgraphs of matched nodes, in pairs; captured values that correspond are one and the same to them."""
-    for a, b in pairs.left.items():
+    for a, b in sorted(pairs.left.items()):
         olds = {(name, number) for name, number, _ in subgraphs(one.scope.nodes[a])}
         for name, number, _ in subgraphs(two.scope.nodes[b]):
             if (name, number) in olds:
-                known = {s: _exactly(one, s, {}) for s in captured(one.scope.nodes[a])}
+                known = {s: _exactly(one, s, None) for s in captured(one.scope.nodes[a])}
                 other = {s: _exactly(two, s, pairs.right) for s in captured(two.scope.nodes[b])}
                 yield (
                     body_graph(one, scopes[0], a, name, number, known),
@@ -48,7 +52,7 @@ def bodies(one: Graph, two: Graph, pairs: Pairs, scopes: tuple[Scopes, Scopes]) 
 def body_graph(graph: Graph, scopes: Scopes, index: int, name: str, number: int, outer: Mapping[str, Source]) -> Graph:
     """The graph of a scope inside a node; its inputs are known by their place."""
     scope = scopes[(*graph.scope.id, index, name, number)]
-    return Graph(scope, graph.keys, places(scope), outer)
+    return Graph(scope, graph.keys, places(scope), outer, graph.calls)
 
 
 def places(scope: Scope) -> dict[str, int]:
@@ -59,20 +63,24 @@ def places(scope: Scope) -> dict[str, int]:
 def _roughly(graph: Graph, name: str) -> Source:
     source = graph.source(name)
     if source.slot is None:
-        return Source("outer", None, source.key, source.shape)
+        return _outer(source)
     key = graph.keys.of("captured", graph.labels[source.slot[0]], source.slot[1])
     return Source("outer", None, key, key)
 
 
-def _exactly(graph: Graph, name: str, partner: Mapping[int, int]) -> Source:
-    """A captured value as the first model knows it; a node without a partner is a value of its own."""
+def _exactly(graph: Graph, name: str, partner: Mapping[int, int] | None) -> Source:
+    """A captured value as the first model knows it; a node of the second one without a `partner` is new."""
     source = graph.source(name)
     if source.slot is None:
-        return Source("outer", None, source.key, source.shape)
+        return _outer(source)
     index, slot = source.slot
-    key = _made(graph.keys, partner.get(index, index) if partner else index, slot, bool(partner), index in partner)
+    if partner is None or index in partner:
+        key = graph.keys.of("captured from", index if partner is None else partner[index], slot)
+    else:
+        key = graph.keys.of("captured from a new node", index, slot)
     return Source("outer", None, key, key)
 
 
-def _made(keys: Keys, index: int, slot: int, second: bool, matched: bool) -> int:
-    return keys.of("captured from", index, slot, "new" if second and not matched else "")
+def _outer(source: Source) -> Source:
+    """A constant stays one, wherever it is read."""
+    return source if source.kind == "constant" else Source("outer", None, source.key, source.shape)

@@ -38,9 +38,9 @@ def forward(graph: Graph, shade: Shade, inner: Mapping[int, int]) -> Prints:
 def backward(graph: Graph, shade: Shade, inner: Mapping[int, int]) -> Prints:
     """What becomes of a node's outputs, down to the graph's own."""
     results: dict[int, list[tuple[int, int]]] = {}
-    for place, source in enumerate(graph.results):
+    for number, _, source in graph.results:
         if source.slot is not None:
-            results.setdefault(source.slot[0], []).append((source.slot[1], place))
+            results.setdefault(source.slot[0], []).append((source.slot[1], number))
     prints: Prints = {}
     for index in reversed(graph.order):
         outputs = range(len(graph.scope.nodes[index].output))
@@ -86,12 +86,11 @@ def around(graph: Graph, prints: Prints) -> Prints:
     """What stands around a node of some operator, the node's own attributes and constants left out."""
     seen: Prints = {}
     for index in graph.order:
-        node = graph.scope.nodes[index]
         above = tuple(-1 if source.slot is None else prints[source.slot[0]] for source in graph.sources[index])
         below = sorted(
             (slot, place, prints[reader])
-            for slot in range(len(node.output))
+            for slot in range(len(graph.scope.nodes[index].output))
             for reader, place in graph.readers.get((index, slot), ())
         )
-        seen[index] = graph.keys.of("around", node.domain, node.op_type, above, tuple(below))
+        seen[index] = graph.keys.of("around", graph.operators[index], above, tuple(below))
     return seen

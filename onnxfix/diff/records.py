@@ -35,7 +35,9 @@ class Change:
 
     `subject` names the node, value or entry; `before` and `after` hold lines: nodes as ONNX text, or a value.
     `old` and `new` name the nodes of the piece on both sides (the first output of each).  `rule` is the code of the
-    onnxfix rule that the second model's journal blames.  `details` are figures (JSON types only).
+    onnxfix rule that the second model's journal blames.  `details` are figures (JSON types only): of a "weight" the
+    `relation` ("changed", "retyped", "requantized", "transposed", "reshaped", "other", "added" or "removed") and what
+    `figures.compared` gives; of a piece the `tensors` that only one side of it reads.
     """
 
     kind: Kind
@@ -55,7 +57,7 @@ class DiffReport:
     """All changes from one model to another.
 
     `matched` counts the nodes that both have, `nodes` those of each model without constants.  `numbers` is the
-    comparison of the outputs when it was asked for.
+    comparison of the outputs when it was asked for (see `numbers.compare_numbers`).
     """
 
     before: str
@@ -68,8 +70,8 @@ class DiffReport:
 
     @property
     def exit_code(self) -> int:
-        """0 when the models are the same, 1 when they differ."""
-        return int(bool(self.changes) or self.numbers.get("outcome") == "failed")
+        """0 when the models are the same, 1 when they differ, or were to be run and were not shown to be equal."""
+        return int(bool(self.changes) or self.numbers.get("outcome", "passed") != "passed")
 
     def to_json(self) -> dict[str, Any]:
         """The report as JSON types."""

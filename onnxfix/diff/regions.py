@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from onnxfix.diff.graph import Graph
-from onnxfix.diff.matching import Pairs
+from onnxfix.diff.graph import Graph, Slot
+from onnxfix.diff.pairs import Pairs
 
 Node = tuple[int, int]
 """(0 for the first graph or 1 for the second, index)."""
@@ -34,13 +34,22 @@ def regions(one: Graph, two: Graph, pairs: Pairs) -> list[Region]:
             for source in graph.sources[index]:
                 if source.slot is not None:
                     groups.join((side, index), (side, source.slot[0]))
-    for edges in (_exits, _entries):
-        places = [edges(graph, nodes, pairs, side) for side, graph, nodes in ((0, one, gone), (1, two, come))]
-        here = dict(places[0])
-        for place, node in places[1]:
-            if place in here and (edges is _exits or groups.lonely((0, here[place]), (1, node))):
-                groups.join((0, here[place]), (1, node))
+    ends = [
+        [(place, node) for place, (node, _) in exits(graph, nodes, pairs, side)]
+        for side, graph, nodes in ((0, one, gone), (1, two, come))
+    ]
+    _join(groups, dict(ends[0]), ends[1])
+    ended = groups.heads([(side, index) for side in (0, 1) for _, index in ends[side]])
+    entries = [list(_entries(graph, nodes, pairs, side)) for side, graph, nodes in ((0, one, gone), (1, two, come))]
+    endless = [[item for item in found if groups.head((s, item[1])) not in ended] for s, found in enumerate(entries)]
+    _join(groups, dict(endless[0]), endless[1])
     return [_region(members) for members in groups.members()]
+
+
+def _join(groups: _Groups, here: Mapping[object, int], there: Iterable[tuple[object, int]]) -> None:
+    for place, node in there:
+        if place in here:
+            groups.join((0, here[place]), (1, node))
 
 
 def _region(members: Iterable[Node]) -> Region:
@@ -50,18 +59,21 @@ def _region(members: Iterable[Node]) -> Region:
     )
 
 
-def _exits(graph: Graph, nodes: list[int], pairs: Pairs, side: int) -> Iterator[tuple[object, int]]:
-    """(matched reader and place, or place of an output, the node that makes the value)."""
+def exits(graph: Graph, nodes: Sequence[int], pairs: Pairs, side: int) -> Iterator[tuple[tuple[object, int], Slot]]:
+    """What nodes of graph `side` (0 or 1) make for others: who reads it, as the second graph knows it, and the slot.
+
+    A reader is (index of a matched node, input) or ("output", number of an output).
+    """
     matched = pairs.left if side == 0 else pairs.right
     for index in nodes:
         for slot in range(len(graph.scope.nodes[index].output)):
             for reader, place in graph.readers.get((index, slot), ()):
                 if reader in matched:
-                    yield (reader if side == 0 else matched[reader], place), index
+                    yield (matched[reader] if side == 0 else reader, place), (index, slot)
     wanted = set(nodes)
-    for place, source in enumerate(graph.results):
+    for number, _, source in graph.results:
         if source.slot is not None and source.slot[0] in wanted:
-            yield ("output", place), source.slot[0]
+            yield ("output", number), source.slot
 
 
 def _entries(graph: Graph, nodes: list[int], pairs: Pairs, side: int) -> Iterator[tuple[object, int]]:
@@ -82,29 +94,28 @@ class _Groups:
 
     def __init__(self, nodes: Iterable[Node]) -> None:
         self._head = {node: node for node in nodes}
-        self._sides = {node: {node[0]} for node in self._head}
 
     def join(self, a: Node, b: Node) -> None:
         """Put the sets of two nodes together; a node that is in none is left alone."""
         if a not in self._head or b not in self._head:
             return
-        first, second = self._find(a), self._find(b)
+        first, second = self.head(a), self.head(b)
         if first != second:
             self._head[second] = first
-            self._sides[first] |= self._sides[second]
 
-    def lonely(self, a: Node, b: Node) -> bool:
-        """Whether the sets of the two hold nodes of one side only, each of its own."""
-        return len(self._sides[self._find(a)]) == len(self._sides[self._find(b)]) == 1
+    def heads(self, nodes: Iterable[Node]) -> set[Node]:
+        """What stands for the sets of these nodes."""
+        return {self.head(node) for node in nodes}
 
     def members(self) -> list[list[Node]]:
         """The sets, by their first node."""
         found: dict[Node, list[Node]] = {}
         for node in self._head:
-            found.setdefault(self._find(node), []).append(node)
+            found.setdefault(self.head(node), []).append(node)
         return sorted(found.values())
 
-    def _find(self, node: Node) -> Node:
+    def head(self, node: Node) -> Node:
+        """The node that stands for a node's set."""
         while self._head[node] != node:
             self._head[node] = self._head[self._head[node]]
             node = self._head[node]

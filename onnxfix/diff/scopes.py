@@ -1,4 +1,4 @@
-"""The changes of one scope: pieces, attributes, wiring, stored tensors, names and order."""
+"""The changes of the matched nodes of one scope: attributes, wiring, names, order, documentation."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import onnx
 
-from onnxfix.diff.graph import Graph, Source, attribute_keys
-from onnxfix.diff.matching import Pairs
-from onnxfix.diff.records import Change
-from onnxfix.diff.regions import Region, regions
+from onnxfix.diff.graph import Graph, attribute_keys
+from onnxfix.diff.pairs import Pairs, rewired, rewired_places
+from onnxfix.diff.records import Change, Kind
+from onnxfix.model.scope import subgraphs
 from onnxfix.model.text import node_text
 
 
@@ -28,100 +28,72 @@ class Comparison:
         """The scope, as the second model calls it."""
         return self.two.scope.label
 
+    def nodes(self) -> Iterator[tuple[onnx.NodeProto, onnx.NodeProto]]:
+        """The matched nodes, in the order of the second scope."""
+        for a, b in self.pairs.ordered():
+            yield self.one.scope.nodes[a], self.two.scope.nodes[b]
 
-def graph_changes(comparison: Comparison) -> Iterator[Change]:
-    """The changes of a scope, subgraphs and stored tensors left out."""
+
+def node_changes(comparison: Comparison) -> Iterator[Change]:
+    """Attributes and inputs of matched nodes, outputs of the scope, names, order and documentation."""
     one, two, pairs = comparison.one, comparison.two, comparison.pairs
-    for region in regions(one, two, pairs):
-        yield _piece(comparison, region)
-    for a, b in sorted(pairs.left.items(), key=lambda pair: pair[1]):
-        yield from _attributes(comparison, a, b)
-        yield from _wiring(comparison, a, b)
+    for a, b in pairs.ordered():
+        old, new = one.scope.nodes[a], two.scope.nodes[b]
+        if one.labels[a] != two.labels[b]:
+            yield from _attributes(comparison, old, new)
+        places = list(rewired_places(one, two, pairs, a, b))
+        if places:
+            message = f"{new.op_type} reads other values as input {', '.join(map(str, places))}"
+            yield about(comparison.label, "rewired", old, new, message)
     yield from _outputs(comparison)
-    yield from _names(comparison)
+    for old, new in comparison.nodes():
+        yield from _names(comparison.label, old, new)
+        yield from _texts(comparison.label, old, new)
     yield from _order(comparison)
 
 
-def _piece(comparison: Comparison, region: Region) -> Change:
-    old = [comparison.one.scope.nodes[index] for index in region.old]
-    new = [comparison.two.scope.nodes[index] for index in region.new]
-    kinds = [" + ".join(node.op_type for node in nodes[:6]) + (" …" if len(nodes) > 6 else "") for nodes in (old, new)]
-    kind, message = (
-        ("replaced", f"{kinds[0]} → {kinds[1]}")
-        if old and new
-        else ("removed", f"{kinds[0]} removed")
-        if old
-        else ("inserted", f"{kinds[1]} inserted")
-    )
-    return Change(
-        kind,  # type: ignore[arg-type]
-        subject=name_of((new or old)[-1]),
-        message=message,
-        scope=comparison.label,
-        before=tuple(map(node_text, old)),
-        after=tuple(map(node_text, new)),
-        old=tuple(map(first_output, old)),
-        new=tuple(map(first_output, new)),
-    )
-
-
-def _attributes(comparison: Comparison, a: int, b: int) -> Iterator[Change]:
-    old, new = comparison.one.scope.nodes[a], comparison.two.scope.nodes[b]
-    ones, twos = attribute_keys(old), attribute_keys(new)
+def _attributes(comparison: Comparison, old: onnx.NodeProto, new: onnx.NodeProto) -> Iterator[Change]:
+    ones, twos = attribute_keys(comparison.one.scope.model, old), attribute_keys(comparison.two.scope.model, new)
+    ones |= {name: b"graph" for name, _, _ in subgraphs(old)}
+    twos |= {name: b"graph" for name, _, _ in subgraphs(new)}
     names = sorted(name for name in ones.keys() | twos.keys() if ones.get(name) != twos.get(name))
     if names:
-        yield _about(comparison, "attribute", old, new, f"{new.op_type}: {', '.join(names)} changed")
-
-
-def _wiring(comparison: Comparison, a: int, b: int) -> Iterator[Change]:
-    old, new = comparison.one.scope.nodes[a], comparison.two.scope.nodes[b]
-    ones, twos = comparison.one.sources[a], comparison.two.sources[b]
-    absent = Source("none")
-    places = [
-        place
-        for place in range(max(len(ones), len(twos)))
-        if _rewired(
-            comparison.pairs,
-            ones[place] if place < len(ones) else absent,
-            twos[place] if place < len(twos) else absent,
-        )
-    ]
-    if places:
-        message = f"{new.op_type} reads other values as input {', '.join(map(str, places))}"
-        yield _about(comparison, "rewired", old, new, message)
-
-
-def _rewired(pairs: Pairs, one: Source, two: Source) -> bool:
-    """Whether two sources differ although all nodes concerned are matched; constants are compared elsewhere."""
-    if one.slot is not None and one.slot[0] not in pairs.left:
-        return False
-    if two.slot is not None and two.slot[0] not in pairs.right:
-        return False
-    if one.slot is not None and two.slot is not None:
-        return (pairs.left[one.slot[0]], one.slot[1]) != two.slot
-    if one.kind == two.kind == "constant":
-        return False
-    return one.kind != two.kind or one.key != two.key
+        yield about(comparison.label, "attribute", old, new, f"{new.op_type}: {', '.join(names)} changed")
 
 
 def _outputs(comparison: Comparison) -> Iterator[Change]:
-    """Outputs of the scope, matched by their place, that come from other nodes than before."""
-    ones, twos = comparison.one.results, comparison.two.results
-    for place, (one, two) in enumerate(zip(ones, twos, strict=False)):
-        if _rewired(comparison.pairs, one, two) or (one.kind == two.kind == "constant" and one.key != two.key):
-            old, new = comparison.one.scope.outputs[place], comparison.two.scope.outputs[place]
-            message = f"output {place} of the graph is another value"
-            yield Change("rewired", new, message, comparison.label, (old,), (new,))
+    """Outputs of the scope that come from other nodes than before, or hold another constant."""
+    old = {number: (name, source) for number, name, source in comparison.one.results}
+    for number, name, source in comparison.two.results:
+        if number in old:
+            before, first = old[number]
+            constants = first.kind == source.kind == "constant"
+            if first.key != source.key if constants else rewired(comparison.pairs, first, source):
+                message = f"output {name} is another value"
+                yield Change("rewired", name, message, comparison.label, (before,), (name,))
 
 
-def _names(comparison: Comparison) -> Iterator[Change]:
-    for a, b in sorted(comparison.pairs.left.items(), key=lambda pair: pair[1]):
-        old, new = comparison.one.scope.nodes[a], comparison.two.scope.nodes[b]
-        if old.name != new.name:
-            yield _about(comparison, "renamed", old, new, f"node {old.name or '(no name)'} → {new.name or '(no name)'}")
-        for before, after in zip(old.output, new.output, strict=False):
-            if before != after and before and after:
-                yield Change("renamed", after, f"value {before} → {after}", comparison.label, (before,), (after,))
+def _names(label: str, old: onnx.NodeProto, new: onnx.NodeProto) -> Iterator[Change]:
+    if old.name != new.name:
+        message = f"node {old.name or '(no name)'} → {new.name or '(no name)'}"
+        yield Change("renamed", name_of(new), message, label, (old.name,), (new.name,))
+    for before, after in zip(old.output, new.output, strict=False):
+        if before != after and before and after:
+            yield Change("renamed", after, f"value {before} → {after}", label, (before,), (after,))
+
+
+def _texts(label: str, old: onnx.NodeProto, new: onnx.NodeProto) -> Iterator[Change]:
+    """Documentation and metadata of a node."""
+    if old.doc_string != new.doc_string:
+        message = f"documentation of node {name_of(new)}"
+        yield Change("docs", name_of(new), message, label, (old.doc_string,), (new.doc_string,))
+    if old.metadata_props or new.metadata_props:
+        ones, twos = ({entry.key: entry.value for entry in node.metadata_props} for node in (old, new))
+        for key in sorted(ones.keys() | twos.keys()):
+            if ones.get(key) != twos.get(key):
+                message = f"{key} of node {name_of(new)}: {ones.get(key, 'none')} → {twos.get(key, 'none')}"
+                lines = [() if text is None else (text,) for text in (ones.get(key), twos.get(key))]
+                yield Change("metadata", name_of(new), message, label, lines[0], lines[1])
 
 
 def _order(comparison: Comparison) -> Iterator[Change]:
@@ -137,17 +109,10 @@ def _order(comparison: Comparison) -> Iterator[Change]:
         yield Change("moved", comparison.label or "graph", message, comparison.label, details={"nodes": moved})
 
 
-def _about(comparison: Comparison, kind: str, old: onnx.NodeProto, new: onnx.NodeProto, message: str) -> Change:
-    return Change(
-        kind,  # type: ignore[arg-type]
-        subject=name_of(new),
-        message=message,
-        scope=comparison.label,
-        before=(node_text(old),),
-        after=(node_text(new),),
-        old=(first_output(old),),
-        new=(first_output(new),),
-    )
+def about(label: str, kind: Kind, old: onnx.NodeProto, new: onnx.NodeProto, message: str) -> Change:
+    """A change of one node that both scopes have."""
+    texts = node_text(old), node_text(new)
+    return Change(kind, name_of(new), message, label, texts[:1], texts[1:], (first_output(old),), (first_output(new),))
 
 
 def name_of(node: onnx.NodeProto) -> str:

@@ -1,130 +1,207 @@
-"""Stored tensors of matched nodes: the same, or how they differ."""
+"""Stored tensors: those of matched nodes, the same or how they differ, and those that nobody reads."""
 
 from __future__ import annotations
 
 import itertools
-import math
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from typing import Any
 
 import numpy as np
 import onnx
 
-from onnxfix.diff.graph import Source, is_constant
+from onnxfix.diff.contents import Stored, release
+from onnxfix.diff.figures import compared, equal, rounded
+from onnxfix.diff.graph import Graph, Source, stored, stored_names
+from onnxfix.diff.quantized import dequantized, fitted, is_dequantize
 from onnxfix.diff.records import Change
 from onnxfix.diff.scopes import Comparison
 from onnxfix.model.model import Array
-from onnxfix.model.scope import Scope, constant_tensor
+from onnxfix.model.scope import Scope, captured
 from onnxfix.model.types import dtype_name
 
-BLOCK = 1 << 20
-"""So many values are compared at a time."""
-
-_BINS = 16
 _TRANSPOSABLE = 5
 
+Seen = set[Hashable]
+"""The pairs of tensors that were told of already."""
 
-def weight_changes(comparison: Comparison) -> Iterator[Change]:
+
+def weight_changes(comparison: Comparison, seen: Seen) -> Iterator[Change]:
     """One change for each pair of constants in corresponding places whose contents differ, and for each new name."""
-    seen = set()
     one, two = comparison.one, comparison.two
-    for a, b in sorted(comparison.pairs.left.items(), key=lambda pair: pair[1]):
-        reads = zip(one.scope.nodes[a].input, two.scope.nodes[b].input, one.sources[a], two.sources[b], strict=False)
-        for old, new, first, second in reads:
-            if first.kind == second.kind == "constant" and (old, new) not in seen:
-                seen.add((old, new))
-                yield from _changes(comparison, old, new, first, second)
+    for a, b in comparison.pairs.ordered():
+        old, new = one.scope.nodes[a], two.scope.nodes[b]
+        pairs = [
+            (before, after, first, second)
+            for before, after, first, second in zip(old.input, new.input, one.sources[a], two.sources[b], strict=False)
+            if first.kind == second.kind == "constant"
+        ]
+        if is_dequantize(new) and is_dequantize(old) and sum(f.key != s.key for _, _, f, s in pairs) > 1:
+            requantized = _requantized(comparison, old, new, a, b)
+            if requantized is not None:
+                seen.update(_identity(*pair) for pair in pairs)
+                yield requantized
+        for pair in pairs:
+            if _identity(*pair) not in seen:
+                seen.add(_identity(*pair))
+                yield from _changes(comparison.label, *pair)
 
 
-def _changes(comparison: Comparison, old: str, new: str, first: Source, second: Source) -> Iterator[Change]:
-    one, two, label = comparison.one.scope, comparison.two.scope, comparison.label
+def unread_changes(comparison: Comparison) -> Iterator[Change]:
+    """Stored tensors that no node reads and that only one model has, or has with other values."""
+    one, two = comparison.one, comparison.two
+    rests = _unread(one), _unread(two)
+    names = set(stored_names(one.scope)), set(stored_names(two.scope))
+    for name in sorted(rests[0] & rests[1]):
+        first, second = one.source(name), two.source(name)
+        if first.key != second.key:
+            yield _difference(comparison.label, name, name, first, second)
+    gone, come = sorted(rests[0] - names[1]), sorted(rests[1] - names[0])
+    if gone:
+        kept = {two.source(name).key for name in names[1]}
+        yield from (_alone(comparison.label, one.scope, n, "removed") for n in gone if one.source(n).key not in kept)
+    if come:
+        kept = {one.source(name).key for name in names[0]}
+        yield from (_alone(comparison.label, two.scope, n, "added") for n in come if two.source(n).key not in kept)
+
+
+def _unread(graph: Graph) -> set[str]:
+    read = {name for node in graph.scope.nodes for name in (*node.input, *captured(node))}
+    return set(stored_names(graph.scope)) - read - graph.scope.output_set
+
+
+def _alone(label: str, scope: Scope, name: str, word: str) -> Change:
+    line = (f"{type_text(_tensor(scope, name))} {name}",)
+    before, after = (line, ()) if word == "removed" else ((), line)
+    message = f"stored tensor {word}; no node {'read' if word == 'removed' else 'reads'} it"
+    return Change("weight", name, message, label, before, after, details={"relation": word})
+
+
+def _identity(old: str, new: str, first: Source, second: Source) -> Hashable:
+    return old, new, first.home.id if first.home else None, second.home.id if second.home else None
+
+
+def _changes(label: str, old: str, new: str, first: Source, second: Source) -> Iterator[Change]:
+    assert first.home is not None
+    assert second.home is not None
     if first.key != second.key:
-        yield _difference(one, two, old, new, label)
-    elif old != new:
+        yield _difference(label, old, new, first, second)
+    if old != new:
         yield Change("renamed", new, f"stored tensor {old} → {new}", label, (old,), (new,))
-    if _home(one, old) != _home(two, new):
-        message = f"stored as {_home(one, old)} → {_home(two, new)}"
-        yield Change("placement", new, message, label, (_home(one, old),), (_home(two, new),))
+    homes = _place(first.home, old), _place(second.home, new)
+    if homes[0] != homes[1]:
+        yield Change("placement", new, f"stored as {' → '.join(homes)}", label, homes[:1], homes[1:])
 
 
-def _home(scope: Scope, name: str) -> str:
-    made = scope.producer.get(name)
-    return "a Constant node" if made is not None and is_constant(scope.nodes[made[0]]) else "an initializer"
+def _place(scope: Scope, name: str) -> str:
+    return "a Constant node" if name in scope.producer else "an initializer"
 
 
-def _tensor(scope: Scope, name: str) -> onnx.TensorProto:
-    if name in scope.initializers:
-        return scope.initializers[name]
-    tensor = constant_tensor(scope.nodes[scope.producer[name][0]])
+def _tensor(scope: Scope | None, name: str) -> Stored:
+    tensor = stored(scope, name) if scope else None
     assert tensor is not None
     return tensor
 
 
-def _difference(one: Scope, two: Scope, old: str, new: str, label: str) -> Change:
-    first, second = _tensor(one, old), _tensor(two, new)
-    types = tuple(f"{dtype_name(tensor.data_type)}{list(tensor.dims)}" for tensor in (first, second))
-    details: dict[str, Any] = {"before": types[0], "after": types[1]}
-    if onnx.TensorProto.STRING in (first.data_type, second.data_type):
-        relation = "other texts"
-    else:
-        relation = _relation(one.model.array(first), two.model.array(second), details)
-    return Change("weight", new, relation, label, (f"{types[0]} {old}",), (f"{types[1]} {new}",), details=details)
+def type_text(tensor: Stored) -> str:
+    """Element type and shape as ONNX text writes them."""
+    dtype = tensor.values.data_type if isinstance(tensor, onnx.SparseTensorProto) else tensor.data_type
+    sparse = "sparse " if isinstance(tensor, onnx.SparseTensorProto) else ""
+    return f"{sparse}{dtype_name(dtype)}[{','.join(map(str, tensor.dims))}]"
 
 
-def _relation(old: Array, new: Array, details: dict[str, Any]) -> str:
+def _difference(label: str, old: str, new: str, first: Source, second: Source) -> Change:
+    assert first.home is not None
+    assert second.home is not None
+    ones, twos = _tensor(first.home, old), _tensor(second.home, new)
+    details: dict[str, Any] = {"before": type_text(ones), "after": type_text(twos), "relation": "changed"}
+    message = _told(first.home, second.home, ones, twos, details)
+    lines = (f"{details['before']} {old}",), (f"{details['after']} {new}",)
+    return Change("weight", new, message, label, lines[0], lines[1], details=details)
+
+
+def _told(one: Scope, two: Scope, old: Stored, new: Stored, details: dict[str, Any]) -> str:
+    if isinstance(old, onnx.SparseTensorProto) or isinstance(new, onnx.SparseTensorProto):
+        return "other sparse values"
+    if onnx.TensorProto.STRING in (old.data_type, new.data_type):
+        return "other texts"
+    arrays = one.model.array(old), two.model.array(new)
+
+    def free() -> None:
+        for scope, tensor in ((one, old), (two, new)):
+            if tensor.data_location == onnx.TensorProto.EXTERNAL:
+                release(scope.model.tensor_bytes(tensor))
+
+    names = dtype_name(old.data_type), dtype_name(new.data_type)
+    return _relation(arrays[0], arrays[1], names, details, free)
+
+
+def _relation(old: Array, new: Array, names: tuple[str, str], details: dict[str, Any], free: Any) -> str:
+    retyped = f"{names[0]} → {names[1]}, " if names[0] != names[1] else ""
+    order = _transposition(old, new)
+    if order:
+        details["relation"] = "transposed"
+        details["order"] = order
+        return f"{retyped}transposed by {order}"
     if old.shape != new.shape:
-        return _reshaped(old, new, details)
-    figures = compared(old.reshape(-1), new.reshape(-1))
-    details.update(figures)
-    retyped = f"{old.dtype} → {new.dtype}, " if old.dtype != new.dtype else ""
-    if not figures["changed"]:
-        return f"{retyped}equal values" if retyped else "equal values, other bits"
-    return f"{retyped}{figures['changed']:,} of {old.size:,} values differ, max |diff| {figures['max']:.3g}"
+        same = old.size == new.size and equal(old.reshape(-1), new.reshape(-1))
+        details["relation"] = "reshaped" if same else "other"
+        word = "reshaped" if same else "another shape,"
+        return f"{retyped}{word} {list(old.shape)} → {list(new.shape)}"
+    details.update(compared(old, new, free))
+    if retyped:
+        return retyped + _retyped(old, new, details, free)
+    if not details["changed"]:
+        return "equal values, other bits"
+    return _figures(old.size, details)
 
 
-def _reshaped(old: Array, new: Array, details: dict[str, Any]) -> str:
-    """Another shape: transposed, reshaped, or something else."""
-    details["relation"] = "other"
-    if sorted(old.shape) == sorted(new.shape) and old.ndim <= _TRANSPOSABLE:
-        for order in itertools.permutations(range(old.ndim)):
-            if old.transpose(order).shape == new.shape and np.array_equal(old.transpose(order), new):
-                details["relation"] = f"transposed {list(order)}"
-                return f"transposed by {list(order)}"
-    if old.size == new.size and np.array_equal(old.reshape(-1), new.reshape(-1)):
-        details["relation"] = "reshaped"
-        return f"reshaped {list(old.shape)} → {list(new.shape)}"
-    return f"another shape, {list(old.shape)} → {list(new.shape)}"
+def _retyped(old: Array, new: Array, details: dict[str, Any], free: Any) -> str:
+    details["relation"] = "retyped"
+    if not details["changed"]:
+        return "equal values"
+    if rounded(old, new, free):
+        return f"every value rounded, max |diff| {details['max']:.3g}"
+    how = fitted(old, new)
+    if how:
+        details["relation"] = "requantized"
+        return f"{'quantized' if old.dtype.kind == 'f' else 'dequantized'} {how}"
+    return _figures(old.size, details)
 
 
-def compared(old: Array, new: Array) -> dict[str, Any]:
-    """Figures of the difference of two flat arrays of one length, computed block by block.
-
-    `changed` counts values that differ (two NaN do not), `share` is their part, `max`, `mean` the absolute and
-    `relative` the largest relative difference of finite values; `histogram` counts new - old in 16 bins over
-    [-max, max].
-    """
-    changed, largest, total, relative, finite = 0, 0.0, 0.0, 0.0, 0
-    for start in range(0, old.size, BLOCK):
-        a, b = (part[start : start + BLOCK].astype(np.float64) for part in (old, new))
-        changed += int(np.count_nonzero((a != b) & ~(np.isnan(a) & np.isnan(b))))
-        with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-            gap = np.abs(b - a)
-            sound = np.isfinite(gap)
-            gap, size = gap[sound], np.abs(a)[sound]
-            if gap.size:
-                largest, total, finite = max(largest, float(gap.max())), total + float(gap.sum()), finite + gap.size
-                ratios = gap[size > 0] / size[size > 0]
-                relative = max(relative, float(ratios.max()) if ratios.size else 0.0)
-    figures: dict[str, Any] = {"changed": changed, "share": changed / max(old.size, 1)}
-    figures |= {"max": largest, "mean": total / max(finite, 1), "relative": relative}
-    return {**figures, "histogram": _histogram(old, new, largest)}
+def _figures(size: int, details: dict[str, Any]) -> str:
+    strange = f", {details['not_finite']:,} with NaN or infinity" if details["not_finite"] else ""
+    return f"{details['changed']:,} of {size:,} values differ, max |diff| {details['max']:.3g}{strange}"
 
 
-def _histogram(old: Array, new: Array, largest: float) -> list[int]:
-    counts = np.zeros(_BINS, dtype=np.int64)
-    if largest > 0 and math.isfinite(largest):
-        for start in range(0, old.size, BLOCK):
-            with np.errstate(invalid="ignore", over="ignore"):
-                gap = new[start : start + BLOCK].astype(np.float64) - old[start : start + BLOCK].astype(np.float64)
-            counts += np.histogram(gap[np.isfinite(gap)], bins=_BINS, range=(-largest, largest))[0]
-    return [int(count) for count in counts]
+def _transposition(old: Array, new: Array) -> list[int]:
+    """The order of axes that makes the old array the new one, [] when there is none but the natural one."""
+    if sorted(old.shape) != sorted(new.shape) or not 2 <= old.ndim <= _TRANSPOSABLE or old.size <= max(old.shape):
+        return []
+    for order in itertools.permutations(range(old.ndim)):
+        turned = old.transpose(order)
+        if order != tuple(range(old.ndim)) and turned.shape == new.shape and equal(turned, new):
+            return list(order)
+    return []
+
+
+def _requantized(comparison: Comparison, old: onnx.NodeProto, new: onnx.NodeProto, a: int, b: int) -> Change | None:
+    """A DequantizeLinear whose values, scale or zero point changed together: what comes out of it, compared."""
+    first, second = stored_inputs(comparison.one, old, a), stored_inputs(comparison.two, new, b)
+    before, after = first and dequantized(old, first), second and dequantized(new, second)
+    if not before or not after or before[0].shape != after[0].shape:
+        return None
+    details = {**compared(before[0], after[0]), "relation": "requantized", "step": after[1]}
+    message = f"requantized: what it stands for moved by at most {details['max']:.3g}, steps of {after[1]:.3g}"
+    return Change("weight", new.input[0], message, comparison.label, (), (), details=details)
+
+
+def stored_inputs(graph: Graph, node: onnx.NodeProto, index: int) -> list[Array]:
+    """The values of a node's inputs when all of them are stored numbers, else []."""
+    found = []
+    for name, source in zip(node.input, graph.sources[index], strict=False):
+        tensor = stored(source.home, name) if source.home else None
+        if not isinstance(tensor, onnx.TensorProto) or tensor.data_type == onnx.TensorProto.STRING:
+            return []
+        assert source.home is not None
+        found.append(np.asarray(source.home.model.array(tensor)))
+    return found if len(found) > 1 else []

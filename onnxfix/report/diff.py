@@ -52,6 +52,7 @@ def diff_lines(report: DiffReport) -> Iterator[Line]:
     yield ((f"--- {visible(report.before, _PATH)}", "bold"),)
     yield ((f"+++ {visible(report.after, _PATH)}", "bold"),)
     yield (summary(report),)
+    yield from _numbers(report)
     names = [change for change in report.changes if change.kind == "renamed"]
     others = [change for change in report.changes if change.kind != "renamed"]
     for change in others[:_MOST]:
@@ -65,6 +66,7 @@ def stat_lines(report: DiffReport) -> Iterator[Line]:
     """How many changes of each kind."""
     counts = Counter(change.kind for change in report.changes)
     yield (summary(report),)
+    yield from _numbers(report)
     for kind in KINDS:
         if counts[kind]:
             yield (f"{counts[kind]:8}  ", _noun(kind, counts[kind]))
@@ -74,13 +76,17 @@ def markdown(report: DiffReport) -> str:
     """A comment for a pull request: the summary, a table of kinds, and the changes of the graph."""
     counts = Counter(change.kind for change in report.changes)
     parts = [f"### `{_code(report.before)}` → `{_code(report.after)}`", summary(report)]
+    if report.numbers:
+        lines = [_plain(line) for line in _numbers(report)]
+        fence = _fence(lines)
+        parts.append("\n".join([fence, *lines, fence]))
     rows = [f"| {counts[kind]} | {_noun(kind, counts[kind])} |" for kind in KINDS if counts[kind]]
     if rows:
         parts.append("\n".join(["| | |", "|---|---|", *rows]))
     shown = [change for change in report.changes if change.kind not in ("renamed", "moved")][:_MOST]
     if shown:
         lines = [_plain(line) for change in shown for line in _change(change)]
-        fence = "`" * max(3, max((_run(line) for line in lines), default=0) + 1)
+        fence = _fence(lines)
         parts.append(
             "\n".join(["<details><summary>changes</summary>", "", f"{fence}diff", *lines, fence, "</details>"])
         )
@@ -95,6 +101,26 @@ def summary(report: DiffReport) -> str:
         return f"The models are the same: {matched}."
     parts = [f"{counts[kind]:,} {_noun(kind, counts[kind])}" for kind in KINDS if counts[kind]]
     return f"{matched}; {', '.join(parts)}."
+
+
+def _numbers(report: DiffReport) -> Iterator[Line]:
+    """What both models compute, and where they part first."""
+    if not report.numbers:
+        return
+    numbers = report.numbers
+    style = {"passed": "green", "failed": "red"}.get(numbers["outcome"], "yellow")
+    word = {"passed": "equal", "failed": "different"}.get(numbers["outcome"], "not compared")
+    yield ((f"Numbers: {word}", style), f": {sentence(numbers['reason'])}")
+    for figures in numbers["outputs"][:_NAMES]:
+        verdict = figures["why"] or f"max |diff| {figures['max_diff']:.3g}"
+        yield (f"  {visible(figures['name'])}: {sentence(verdict)}",)
+    first = numbers["first"]
+    if first:
+        node = f"{visible(first['op_type'])} {visible(first['node'])}".strip()
+        text = f"  They part first at {node}, which makes {visible(first['name'])}: {sentence(first['why'])}"
+        yield ((text, "bold"),)
+    elif numbers["outcome"] == "failed" and numbers["values"]:
+        yield (f"  All {counted(numbers['values'], 'value')} that both make inside agree: a piece above parts them.",)
 
 
 def _change(change: Change) -> Iterator[Line]:
@@ -127,6 +153,11 @@ def _plain(line: Line) -> str:
 
 def _code(text: str) -> str:
     return visible(text, _PATH).replace("`", "'")
+
+
+def _fence(lines: Sequence[str]) -> str:
+    """Backticks enough to stand around lines that hold some."""
+    return "`" * max(3, max((_run(line) for line in lines), default=0) + 1)
 
 
 def _run(text: str) -> int:

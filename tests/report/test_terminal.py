@@ -30,6 +30,28 @@ with terminal.progress() as tell:
 print("done")
 """
 
+BAR = """
+import time
+from onnxfix.report import terminal
+with terminal.bar() as tell:
+    tell(("Timing [red] tactics", 0.25))
+    time.sleep(0.3)
+print("done")
+"""
+
+
+def test_a_terminal_shows_how_far_a_build_is() -> None:
+    printed = on_a_terminal(BAR)
+    assert "25%" in printed
+    assert "Timing [red] tactics" in printed
+    assert printed.rstrip().endswith("done")
+
+
+def test_elsewhere_a_build_is_silent(capsys: pytest.CaptureFixture[str]) -> None:
+    with terminal.bar() as tell:
+        tell(("Timing", 0.5))
+    assert capsys.readouterr() == ("", "")
+
 
 def test_elsewhere_lines_are_plain_and_whole(capsys: pytest.CaptureFixture[str]) -> None:
     terminal.write([((LONG, "bold red"),), ("next",)])
@@ -103,7 +125,10 @@ def test_json_is_strict_and_ascii(capsys: pytest.CaptureFixture[str]) -> None:
 def test_every_json_field_is_documented() -> None:
     from dataclasses import fields
 
-    from onnxfix import records
+    from onnxfix import engine_records as reports
+    from onnxfix import health, records
+    from onnxfix.engine import records as engine_records
+    from onnxfix.engine import sidecar, tensors
     from onnxfix.model import facts
 
     page = (Path(__file__).parents[2] / "docs" / "json.md").read_text(encoding="utf-8")
@@ -111,6 +136,8 @@ def test_every_json_field_is_documented() -> None:
         *(records.CheckReport, records.RepairReport, records.ModelSummary, records.Diagnostic, records.AppliedFix),
         *(records.Withheld, records.Check, records.Verdict),
         *(facts.Facts, facts.ValueFacts, facts.WeightFacts, facts.ScopeFacts),
+        *(reports.PlanReport, sidecar.Sidecar, sidecar.FileFacts, tensors.IoTensor, engine_records.Layer),
+        *(engine_records.EngineError, engine_records.Flavour, health.DoctorReport, health.Finding),
     ]
     for kind in kinds:
         for field in fields(kind):
