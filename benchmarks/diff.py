@@ -1,211 +1,42 @@
-"""Does `diff` find seeded edits, exactly those, and nothing else?
+"""Does `diff` find seeded edits, exactly those, and nothing else, and how fast is it?
 
-    python -m benchmarks.diff [--rounds 20] [--sizes 5000,50000]
+    python -m benchmarks.diff [--rounds 20] [--sizes 5000,50000] [--gigabytes 20]
 
 Each round makes one edit of each kind, or ten of mixed kinds, in a copy of a real model, and compares the copy with
-the original.  An edit counts as found when the changes reported are the expected ones and no more.
+the original.  An edit counts as found when the changes reported are the expected ones and no more.  Then every official
+conformance model is compared with itself, generated models of each size are compared by the command (whole process),
+and two models with that many gigabytes of external weights (sparse files), which differ in one value.
 """
 
 from __future__ import annotations
 
 import argparse
 import random
+import resource
+import subprocess
+import sys
+import tempfile
+import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
+from benchmarks.edits import LOCAL, WHOLE, Edits, Expected
 from onnxfix.diff.models import compare_models
 from onnxfix.diff.records import Change
 from onnxfix.model import load
 
-Expected = Counter[tuple[str, str]]
-"""(kind of change, word that tells which)."""
-
-UNARY = ("Relu", "Sigmoid", "Tanh", "Neg", "Abs", "Elu", "LeakyRelu", "Softplus", "HardSigmoid", "Exp", "Sqrt")
-
-
-class Edits:
-    """Edits of one model, each at a place that no other edit touches."""
-
-    def __init__(self, model: onnx.ModelProto, seed: int) -> None:
-        self.model = onnx.ModelProto()
-        self.model.CopyFrom(model)
-        self.graph = self.model.graph
-        self.random = random.Random(seed)
-        self.expected: Expected = Counter()
-        self._touched: set[str] = set()
-
-    def node(self, wanted: Callable[[onnx.NodeProto], bool]) -> onnx.NodeProto | None:
-        """A node that no edit touched, nor its neighbours."""
-        fitting = [n for n in self.graph.node if n.op_type != "Constant" and n.output and wanted(n)]
-        self.random.shuffle(fitting)
-        for node in fitting:
-            if not self._touched & self._around(node):
-                self._touched |= self._around(node)
-                return node
-        return None
-
-    def _around(self, node: onnx.NodeProto) -> set[str]:
-        names = {*node.input, *node.output} - {""}
-        stored = {tensor.name for tensor in self.graph.initializer}
-        near = {name for n in self.graph.node if names & {*n.input, *n.output} for name in (*n.input, *n.output)}
-        return (names | near) - stored - {""}
-
-    def insert(self) -> bool:
-        """A new node between a value and one of its readers."""
-        node = self.node(lambda n: bool(n.input) and self._made(n.input[0]))
-        if node is None:
-            return False
-        new = helper.make_node("Identity", [node.input[0]], [f"inserted_{len(self.expected)}"])
-        node.input[0] = new.output[0]
-        self.graph.node.insert(self._place(node), new)
-        self.expected["inserted", "Identity"] += 1
-        return True
-
-    def delete(self) -> bool:
-        """A node with one input that its readers can do without."""
-        node = self.node(lambda n: n.op_type in UNARY and n.output[0] not in {o.name for o in self.graph.output})
-        if node is None:
-            return False
-        for reader in self.graph.node:
-            reader.input[:] = [node.input[0] if name == node.output[0] else name for name in reader.input]
-        self.expected["removed", node.op_type] += 1
-        self.graph.node.remove(node)
-        return True
-
-    def replace(self) -> bool:
-        """A node by one of another operator."""
-        node = self.node(lambda n: n.op_type in UNARY)
-        if node is None:
-            return False
-        old, node.op_type = node.op_type, self.random.choice([op for op in ("Erf", "Sin", "Cos") if op != node.op_type])
-        del node.attribute[:]
-        self.expected["replaced", f"{old} → {node.op_type}"] += 1
-        return True
-
-    def attribute(self) -> bool:
-        """One attribute of a node."""
-        node = self.node(lambda n: any(a.type in (1, 2, 7) for a in n.attribute))
-        if node is None:
-            return False
-        attribute = self.random.choice([a for a in node.attribute if a.type in (1, 2, 7)])
-        if attribute.type == 1:
-            attribute.f += 0.25
-        elif attribute.type == 2:
-            attribute.i += 1
-        else:
-            attribute.ints[:] = [value + 1 for value in attribute.ints] or [1]
-        self.expected["attribute", attribute.name] += 1
-        return True
-
-    def weight(self) -> bool:
-        """One value of one stored float tensor, by a part in a million."""
-        stored = {t.name: t for t in self.graph.initializer if t.data_type == 1}
-        readers = Counter(name for n in self.graph.node for name in n.input)
-        node = self.node(lambda n: any(name in stored and readers[name] == 1 for name in n.input))
-        if node is None:
-            return False
-        tensor = stored[next(name for name in node.input if name in stored and readers[name] == 1)]
-        array = numpy_helper.to_array(tensor).copy()
-        flat = array.reshape(-1)
-        place = self.random.randrange(flat.size)
-        flat[place] = np.nextafter(flat[place] + np.float32(1e-6) * max(abs(flat[place]), 1), np.float32(np.inf))
-        tensor.CopyFrom(numpy_helper.from_array(array, tensor.name))
-        self.expected["weight", tensor.name] += 1
-        return True
-
-    def swap(self) -> bool:
-        """The two inputs of a node."""
-        node = self.node(lambda n: len(n.input) == 2 and n.input[0] != n.input[1] and all(map(self._made, n.input)))
-        if node is None:
-            return False
-        node.input[:] = [node.input[1], node.input[0]]
-        self.expected["rewired", node.op_type] += 1
-        return True
-
-    def fuse(self) -> bool:
-        """Two nodes in a row become one."""
-        readers = Counter(name for n in self.graph.node for name in n.input)
-        made = {n.output[0]: n for n in self.graph.node}
-        outputs = {o.name for o in self.graph.output}
-        node = self.node(
-            lambda n: (
-                n.op_type in UNARY and n.input[0] in made and readers[n.input[0]] == 1 and n.input[0] not in outputs
-            )
-        )
-        if node is None:
-            return False
-        first = made[node.input[0]]
-        new = helper.make_node(f"Fused{first.op_type}", list(first.input), list(node.output), domain="my")
-        place = self._place(first)
-        self.graph.node.remove(first)
-        self.graph.node.remove(node)
-        self.graph.node.insert(place, new)
-        self.expected["replaced", f"{first.op_type} + {node.op_type} → {new.op_type}"] += 1
-        return True
-
-    def opset(self) -> bool:
-        """The version of the default domain."""
-        self.model.opset_import[0].version += 1
-        self.expected["opset", "ai.onnx"] += 1
-        return True
-
-    def retype(self) -> bool:
-        """The element type of a graph input."""
-        stored = {tensor.name for tensor in self.graph.initializer}
-        value = next(value for value in self.graph.input if value.name not in stored)
-        value.type.tensor_type.elem_type = 10 if value.type.tensor_type.elem_type == 1 else 1
-        self.expected["input", value.name] += 1
-        return True
-
-    def rename(self) -> bool:
-        """Every node and every inner value."""
-        fixed = {v.name for v in (*self.graph.input, *self.graph.output)}
-        names = {name for n in self.graph.node for name in (*n.input, *n.output)} - fixed - {""}
-        new = {name: f"renamed_{place}" for place, name in enumerate(sorted(names))}
-        for number, node in enumerate(self.graph.node):
-            node.name = f"node_{number}"
-            node.input[:] = [new.get(name, name) for name in node.input]
-            node.output[:] = [new.get(name, name) for name in node.output]
-        for tensor in self.graph.initializer:
-            tensor.name = new.get(tensor.name, tensor.name)
-        for value in self.graph.value_info:
-            value.name = new.get(value.name, value.name)
-        return True
-
-    def reorder(self) -> bool:
-        """Another topological order."""
-        ready: list[onnx.NodeProto] = []
-        known = {v.name for v in self.graph.input} | {t.name for t in self.graph.initializer} | {""}
-        waiting = list(self.graph.node)
-        while waiting:
-            able = [n for n in waiting if set(n.input) <= known]
-            node = self.random.choice(able)
-            waiting.remove(node)
-            ready.append(node)
-            known.update(node.output)
-        del self.graph.node[:]
-        self.graph.node.extend(ready)
-        return True
-
-    def _made(self, name: str) -> bool:
-        return any(name in n.output for n in self.graph.node if n.op_type != "Constant")
-
-    def _place(self, node: onnx.NodeProto) -> int:
-        return next(i for i, n in enumerate(self.graph.node) if n is node or n.output == node.output)
-
-
-LOCAL = ("insert", "delete", "replace", "attribute", "weight", "swap", "fuse")
-WHOLE = ("opset", "retype", "rename", "reorder")
+TEN = ("ten", "ten, renamed")
 
 
 def found(original: onnx.ModelProto, edits: Edits) -> str:
     """Why the changes are not the expected ones, or ""."""
     report = compare_models(load(original), load(edits.model))
-    changes = [change for change in report.changes if change.kind not in ("renamed", "moved", "value-info")]
+    changes = [change for change in report.changes if change.kind not in ("renamed", "moved")]
     seen = Counter(_expectation(change, edits.expected) for change in changes)
     return "" if seen == edits.expected else f"expected {dict(edits.expected)}, found {dict(seen)}"
 
@@ -213,7 +44,7 @@ def found(original: onnx.ModelProto, edits: Edits) -> str:
 def _expectation(change: Change, expected: Expected) -> tuple[str, str]:
     """The expected edit that a change is, or the change itself."""
     for kind, word in expected:
-        if kind == change.kind and (word in change.message or word == change.subject or word in change.before[:1]):
+        if kind == change.kind and (word in change.message or word == change.subject):
             return kind, word
     return change.kind, f"{change.subject}: {change.message}"
 
@@ -229,26 +60,159 @@ def models() -> Iterator[tuple[str, onnx.ModelProto]]:
             yield case.name, case.model
 
 
-def main() -> None:
-    """Print the share found of each kind, and the speed."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.diff", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=20)
-    parser.add_argument("--sizes", default="5000,50000")
-    options = parser.parse_args()
+def edited(model: onnx.ModelProto, kind: str, seed: int) -> Edits | None:
+    """A model after the edits of a kind, None when it has no place for them."""
+    edits = Edits(model, seed)
+    if kind == TEN[1]:
+        edits.rename()
+        edits.reorder()
+    wanted = [edits.random.choice(LOCAL) for _ in range(10)] if kind in TEN else [kind]
+    return edits if sum(getattr(edits, word)() for word in wanted) else None
+
+
+def edits_found(rounds: int) -> None:
+    """Print the share of edits found, by kind."""
     tally: dict[str, list[str]] = defaultdict(list)
     for name, model in models():
-        for seed in range(options.rounds):
-            for kind in (*LOCAL, *WHOLE, "ten"):
-                edits = Edits(model, seed)
-                wanted = [edits.random.choice(LOCAL) for _ in range(10)] if kind == "ten" else [kind]
-                if sum(getattr(edits, word)() for word in wanted):
-                    tally[kind].append(found(model, edits) and f"{name} {seed}: {found(model, edits)}")
+        for seed in range(rounds):
+            for kind in (*LOCAL, *WHOLE, *TEN):
+                edits = edited(model, kind, seed)
+                if edits is not None:
+                    reason = found(model, edits)
+                    tally[kind].append(reason and f"{name} {seed}: {reason}")
     for kind, results in tally.items():
         wrong = [reason for reason in results if reason]
         share = 100 * (1 - len(wrong) / len(results))
-        print(f"{kind:10} {len(results) - len(wrong):5} of {len(results):5}  {share:.1f} %")
+        print(f"{kind:12} {len(results) - len(wrong):5} of {len(results):5}  {share:.1f} %")
         for reason in wrong[:3]:
             print(f"    {reason[:400]}")
+
+
+def same_with_itself() -> None:
+    """Print how many of the official models have no change against themselves."""
+    from benchmarks.cases import folder_cases, node_cases
+
+    total, wrong = 0, []
+    for case in (*node_cases(), *folder_cases()):
+        total += 1
+        copy = onnx.ModelProto.FromString(case.model.SerializeToString())
+        if compare_models(load(case.model), load(copy)).changes:
+            wrong.append(case.name)
+    print(f"itself       {total - len(wrong):5} of {total:5}  {', '.join(wrong[:5])}")
+
+
+def other_names() -> None:
+    """Print whether networks with other names everywhere, in the interface too, are equal in structure."""
+    count, wrong = 0, []
+    for name, model in models():
+        edits = Edits(model, 0)
+        edits.rename()
+        for number, value in enumerate((*edits.graph.input, *edits.graph.output)):
+            _rename_value(edits.graph, value.name, f"value_{number}")
+        report = compare_models(load(model), load(edits.model), ("names", "initializer-placement"))
+        count += 1
+        wrong += [name] if report.changes else []
+    print(f"other names  {count - len(wrong):5} of {count:5}  {', '.join(wrong)}")
+
+
+def _rename_value(graph: onnx.GraphProto, old: str, new: str) -> None:
+    for names in (names for node in graph.node for names in (node.input, node.output)):
+        names[:] = [new if name == old else name for name in names]
+    for value in (*graph.input, *graph.output, *graph.initializer, *graph.value_info):
+        value.name = new if value.name == old else value.name
+
+
+def network(nodes: int, prefix: str = "") -> onnx.ModelProto:
+    """A generated network of mixed operators with skip connections and a stored tensor for each product."""
+    rng, choice = np.random.default_rng(0), random.Random(0)
+    made, tensors, values = [], [], ["x"]
+    for number in range(nodes):
+        op_type = choice.choice(("Conv", "Relu", "Add", "MatMul", "Sigmoid", "Mul"))
+        inputs = [values[-1]]
+        if op_type in ("Conv", "MatMul"):
+            inputs.append(f"{prefix}w{number}")
+            tensors.append(numpy_helper.from_array(rng.normal(size=(4, 4)).astype(np.float32), inputs[-1]))
+        elif op_type in ("Add", "Mul"):
+            inputs.append(values[-choice.randint(1, min(6, len(values)))])
+        made.append(helper.make_node(op_type, inputs, [f"{prefix}v{number}"], f"{prefix}n{number}"))
+        values.append(made[-1].output[0])
+    ends = [helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None) for name in ("x", values[-1])]
+    graph = helper.make_graph(made, "g", ends[:1], ends[1:], tensors)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+
+
+def speed(nodes: int) -> None:
+    """Print how long the command takes for a network with other names and one other node."""
+    with tempfile.TemporaryDirectory() as folder:
+        one, two = Path(folder, "a.onnx"), Path(folder, "b.onnx")
+        other = network(nodes, "other_")
+        middle = next(node for node in other.graph.node[nodes // 2 :] if len(node.input) == 1)
+        middle.op_type = "Tanh"
+        onnx.save(network(nodes), one)
+        onnx.save(other, two)
+        print(f"{nodes:,} nodes: {_timed(one, two)}")
+
+
+def weights(gigabytes: float) -> None:
+    """Print time and memory of the command for models with that many gigabytes of weights."""
+    with tempfile.TemporaryDirectory() as folder:
+        files = []
+        for name in ("a", "b"):
+            files.append(Path(folder, name, "model.onnx"))
+            files[-1].parent.mkdir()
+            sparse_weights(files[-1], int(gigabytes * 1e9), changed=name == "b")
+        print(f"{gigabytes:g} GB of weights: {_timed(*files)}")
+
+
+def sparse_weights(path: Path, size: int, *, changed: bool, tensors: int = 10) -> None:
+    """A model whose weights of `size` bytes are holes of a file; in one that is `changed` one value is not 0."""
+    rows = size // tensors // 4 // 1024
+    part = rows * 4 * 1024
+    nodes, stored = [], []
+    for number in range(tensors):
+        tensor = onnx.TensorProto(name=f"w{number}", data_type=onnx.TensorProto.FLOAT, dims=[1024, rows])
+        tensor.data_location = onnx.TensorProto.EXTERNAL
+        for key, value in (("location", "weights.bin"), ("offset", number * part), ("length", part)):
+            tensor.external_data.add(key=key, value=str(value))
+        stored.append(tensor)
+        nodes.append(helper.make_node("MatMul", ["x", tensor.name], [f"y{number}"]))
+    outputs = [helper.make_tensor_value_info(node.output[0], onnx.TensorProto.FLOAT, None) for node in nodes]
+    inputs = [helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [1, 1024])]
+    model = helper.make_model(helper.make_graph(nodes, "g", inputs, outputs, stored), ir_version=9)
+    path.write_bytes(model.SerializeToString())
+    with path.with_name("weights.bin").open("wb") as file:
+        file.truncate(tensors * part)
+        if changed:
+            file.seek(tensors // 2 * part + 4 * 1000)
+            file.write(np.float32(1).tobytes())
+
+
+def _timed(one: Path, two: Path) -> str:
+    """Wall-clock time of the whole process, the most memory it had, and its first line."""
+    started = time.perf_counter()
+    command = [sys.executable, "-m", "onnxfix", "diff", "--stat", str(one), str(two)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    seconds = time.perf_counter() - started
+    memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    told = (done.stdout or done.stderr).splitlines()[0]
+    return f"{seconds:.1f} s, at most {memory:,.0f} MiB (of all processes so far): {told}"
+
+
+def main() -> None:
+    """Print everything."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.diff", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--sizes", default="5000,50000")
+    parser.add_argument("--gigabytes", type=float, default=20)
+    options = parser.parse_args()
+    if options.gigabytes:
+        weights(options.gigabytes)
+    for nodes in filter(None, options.sizes.split(",")):
+        speed(int(nodes))
+    if options.rounds:
+        edits_found(options.rounds)
+        other_names()
+        same_with_itself()
 
 
 if __name__ == "__main__":

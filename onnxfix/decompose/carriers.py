@@ -136,24 +136,28 @@ def rounded(op: Op, value: str, dtype: int, *, saturate: bool) -> str:
 
 
 def _step(op: Op, size: str, mantissa: int, smallest: int, largest: float) -> str:
-    """The distance between neighbours at a size: 2 to the exponent less the bits of the mantissa.
-
-    The exponent comes from a logarithm, which may be off by one at a power of two, and is then put right.
-    """
+    """The distance between neighbours at a size: 2 to the exponent less the bits of the mantissa."""
     highest = int(np.floor(np.log2(largest))) + 1
-    exponents = np.arange(smallest, highest + 1)
-    powers = op.const(np.exp2(exponents).astype(np.float32))
+    place = binary_place(op, size, smallest, highest)
+    table = op.const(np.exp2(np.arange(smallest, highest + 1) - mantissa).astype(np.float32))
+    return op.make("Gather", table, place, axis=0)
+
+
+def binary_place(op: Op, size: str, smallest: int, highest: int) -> str:
+    """The exponent of the largest power of two that is not above a size, less `smallest`, as int32.
+
+    Sizes beyond 2 to `smallest` and to `highest` count as those, NaN as 1.  The exponent comes from a logarithm, which
+    may be off by one at a power of two, and is then put right.
+    """
+    powers = op.const(np.exp2(np.arange(smallest, highest + 1)).astype(np.float32))
     inside = forms.clip(op, size, float(2.0**smallest), float(2.0**highest))
     known = op.make("Where", op.make("IsNaN", size), op.const(np.float32(1)), inside)
     guess = op.make("Floor", op.make("Mul", op.make("Log", known), op.const(np.float32(1 / np.log(2)))))
-    place = _placed(op, guess, smallest, highest)
-    power = op.make("Gather", powers, place, axis=0)
+    power = op.make("Gather", powers, _placed(op, guess, smallest, highest), axis=0)
     above = forms.cast(op, op.make("Greater", power, known), FLOAT)
-    below = op.make("Less", known, op.make("Mul", power, op.const(np.float32(2))))
-    raised = forms.cast(op, op.make("Not", below), FLOAT)
-    right = _placed(op, op.make("Sub", op.make("Add", guess, raised), above), smallest, highest)
-    table = op.const(np.exp2(exponents - mantissa).astype(np.float32))
-    return op.make("Gather", table, right, axis=0)
+    twice = op.make("Less", op.make("Div", known, op.const(np.float32(2))), power)
+    raised = forms.cast(op, op.make("Not", twice), FLOAT)
+    return _placed(op, op.make("Sub", op.make("Add", guess, raised), above), smallest, highest)
 
 
 def _placed(op: Op, exponent: str, smallest: int, highest: int) -> str:

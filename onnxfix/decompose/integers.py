@@ -9,7 +9,8 @@ import numpy as np
 import onnx
 
 from onnxfix.decompose import forms
-from onnxfix.decompose.carriers import BITS, CARRIER, INT32, INT64, UNSIGNED, lifted, wrapped
+from onnxfix.decompose.carriers import BITS, CARRIER, FLOAT, INT32, INT64, UNSIGNED, lifted, wrapped
+from onnxfix.decompose.float_bits import bits_of, of_bits
 from onnxfix.decompose.op import Op, Unconcerned
 
 _T = onnx.TensorProto
@@ -161,12 +162,18 @@ def _quotient(op: Op, value: str, place: str, divisors: list[int], carrier: int)
 
 
 def bit_cast(op: Op) -> None:
-    """BitCast between integers of one width: what is above the largest number of a signed type becomes negative."""
+    """BitCast between integers of one width, and between float and int32.
+
+    Of integers, what is above the largest number of a signed type becomes negative.
+    """
     source, target = op.dtype(0), int(op.attribute("to", 0))
     if source == _T.BOOL and BITS.get(target) == 8:
         op.finish(forms.cast(op, op.input(0), target))
         return
-    op.require(source in BITS and BITS.get(target) == BITS[source], "it is not between integers of one width")
+    if (source, target) in ((FLOAT, INT32), (INT32, FLOAT)):
+        op.finish((bits_of if source == FLOAT else of_bits)(op, op.input(0)))
+        return
+    op.require(source in BITS and BITS.get(target) == BITS[source], "it is between other types than it can be done for")
     carrier = CARRIER.get(source, source)
     wide = lifted(op, op.input(0), source)
     if BITS[source] == 32:  # uint32 lives in int64, int32 in itself

@@ -34,6 +34,13 @@ def load(source: str | Path | onnx.ModelProto) -> Model:
     Raises ModelFileError, one line, for anything that is not a readable ONNX model: a missing, empty, truncated
     or foreign file, or external data that is missing or lies outside the model's folder.
     """
+    model = load_alone(source)
+    _check_external_data(model)
+    return model
+
+
+def load_alone(source: str | Path | onnx.ModelProto) -> Model:
+    """Like load, for a model that may have been separated from its weight files, as git separates it."""
     path = None if isinstance(source, onnx.ModelProto) else Path(source)
     where = str(path or "model")
     buffer = _serialized(source, where) if isinstance(source, onnx.ModelProto) else _mapped(Path(source), where)
@@ -42,7 +49,6 @@ def load(source: str | Path | onnx.ModelProto) -> Model:
         for entry in imports:
             entry.domain = "" if entry.domain == "ai.onnx" else entry.domain  # two names of one domain
         _check_opsets(imports, where)
-    _check_external_data(model)
     return model
 
 

@@ -94,6 +94,22 @@ def test_bit_cast(source: str, target: str) -> None:
     np.testing.assert_array_equal(evaluated(result.model.proto, {"a": numbers})[0], numbers.view(target))
 
 
+def test_the_bits_of_floats() -> None:
+    edges = [0.0, -0.0, 1.0, -1.5, np.inf, -np.inf, 2.0**-126, 2.0**-149, -(2.0**-130), 3.4028235e38, np.pi, 1e-40]
+    drawn = np.random.default_rng(0).integers(-(2**31), 2**31, 3000).astype(np.int32).view(np.float32)
+    x = np.concatenate([np.array(edges, np.float32), np.exp2(np.arange(-149, 128)).astype(np.float32), drawn])
+    x = x[~np.isnan(x)]
+    text = f"""<ir_version: 13, opset_import: ["" : 26]>
+    g (float[{len(x)}] a) => (int32[{len(x)}] y) {{ y = BitCast<to = 6>(a) }}"""
+    back = f"""<ir_version: 13, opset_import: ["" : 26]>
+    g (int32[{len(x)}] a) => (float[{len(x)}] y) {{ y = BitCast<to = 1>(a) }}"""
+    with np.errstate(all="ignore"):
+        bits = evaluated(outcome_of(text, "OFX767").model.proto, {"a": x})[0]
+        np.testing.assert_array_equal(bits, x.view(np.int32))
+        again = evaluated(outcome_of(back, "OFX767").model.proto, {"a": x.view(np.int32)})[0]
+    np.testing.assert_array_equal(again.view(np.int32), x.view(np.int32))
+
+
 @settings(max_examples=15, deadline=None)
 @given(
     kind=st.sampled_from(sorted(KINDS)),

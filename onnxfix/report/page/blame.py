@@ -21,6 +21,8 @@ def blamed(report: DiffReport, fixes: Iterable[AppliedFix]) -> DiffReport:
         new |= dict.fromkeys(fix.after, fix.code)
     changes = []
     for change in report.changes:
-        codes = [old[line] for line in change.before if line in old] + [new[line] for line in change.after if line in new]
+        codes = [old[line] for line in change.before if line in old] + [
+            new[line] for line in change.after if line in new
+        ]
         changes.append(change if change.rule or not codes else replace(change, rule=codes[0]))
     return replace(report, changes=tuple(changes))
