@@ -118,8 +118,10 @@ def other_names() -> None:
 def _rename_value(graph: onnx.GraphProto, old: str, new: str) -> None:
     for names in (names for node in graph.node for names in (node.input, node.output)):
         names[:] = [new if name == old else name for name in names]
-    for value in (*graph.input, *graph.output, *graph.initializer, *graph.value_info):
+    for value in (*graph.input, *graph.output, *graph.value_info):
         value.name = new if value.name == old else value.name
+    for tensor in graph.initializer:
+        tensor.name = new if tensor.name == old else tensor.name
 
 
 def network(nodes: int, prefix: str = "") -> onnx.ModelProto:

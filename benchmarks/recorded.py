@@ -10,7 +10,7 @@ import onnx
 
 def matches(path: str, inputs: dict[str, Any], outputs: dict[str, Any], rtol: float, atol: float) -> str:
     """ "" when they do, else why not.  ONNX Runtime runs the model, or onnx.reference where it cannot load it."""
-    inputs, outputs = _mapped(path, inputs, outputs)
+    inputs, outputs = mapped(path, inputs, outputs)
     try:
         results = _runtime(path, inputs, list(outputs))
     except Exception as first:
@@ -36,7 +36,7 @@ def flat(values: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _mapped(path: str, inputs: dict[str, Any], outputs: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+def mapped(path: str, inputs: dict[str, Any], outputs: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Inputs and outputs as the model has them: sequences may have become tensors, and types may be others."""
     graph = onnx.load(path, load_external_data=False).graph
     inputs = {name: plain(value) for name, value in inputs.items()}

@@ -1,6 +1,6 @@
 """How many models does TensorRT take before and after repair, with equal outputs?
 
-    python -m benchmarks.rescue [--kinds node,simple,…] [--sample N] [--peers] [--json FILE]
+    python -m benchmarks.rescue [--kinds node,simple,…] [--sample N] [--peers] [--json FILE] [--keep DIR]
 
 "good" means that the engine builds (TensorRT-RTX on the CPU, compute capability 8.9) and that the model's outputs
 equal the recorded ones, in ONNX Runtime or, where that cannot run the model, in onnx.reference.  A case without
@@ -16,6 +16,7 @@ import argparse
 import json
 import multiprocessing
 import os
+import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -28,7 +29,7 @@ import numpy as np
 import onnx
 
 from benchmarks.cases import Case, folder_cases, node_cases
-from benchmarks.recorded import flat, plain
+from benchmarks.recorded import flat, mapped, plain
 from onnxfix import engine, sandbox
 from onnxfix.errors import OnnxfixError
 
@@ -44,10 +45,11 @@ class Row:
     raw: bool
     tools: dict[str, bool] = field(default_factory=dict)
     reasons: dict[str, str] = field(default_factory=dict)
+    rules: dict[str, list[str]] = field(default_factory=dict)
 
 
-def measure(case: Case, peers: bool) -> Row:
-    """Judge one case raw, after onnxfix, and after the peers."""
+def measure(case: Case, peers: bool, keep: Path | None = None) -> Row:
+    """Judge one case raw, after onnxfix, and after the peers; what onnxfix rescued is kept in a folder on request."""
     with tempfile.TemporaryDirectory(prefix="rescue-") as folder:
         path = Path(folder, "model.onnx")
         onnx.save(case.model, path)
@@ -59,6 +61,9 @@ def measure(case: Case, peers: bool) -> Row:
             reason = function(path, result)
             refusal = judge(case, result) if result.exists() else row.reasons["raw"]
             row.tools[tool] = not refusal
+            row.rules[tool] = rules_of(result)
+            if keep and tool in OWN and row.tools[tool] and not row.raw:
+                keep_model(case, result, keep / f"{tool.partition('+')[2] or 'kept'}-{case.name}.onnx")
             row.reasons[tool] = "; ".join(filter(None, (reason, refusal)))
     return row
 
@@ -81,13 +86,36 @@ def judge(case: Case, path: Path) -> str:
     return f"outputs: {wrong}" if wrong else ""
 
 
+def rules_of(path: Path) -> list[str]:
+    """The codes of the rules that a repaired model's journal names."""
+    entries = onnx.load(path, load_external_data=False).metadata_props if path.exists() else []
+    text = next((entry.value for entry in entries if entry.key == "onnxfix"), "")
+    return sorted({fix["code"] for fix in json.loads(text)["fixes"]}) if text else []
+
+
+def keep_model(case: Case, path: Path, goal: Path) -> None:
+    """A copy of a rescued model, with its recorded inputs and outputs as `benchmarks.gpu --models` takes them."""
+    goal.parent.mkdir(parents=True, exist_ok=True)
+    inputs, outputs = mapped(str(path), case.inputs, case.outputs)
+    given = {value.name for value in onnx.load(path).graph.input}
+    arrays = {f"in:{name}": value for name, value in inputs.items() if name in given}
+    arrays |= {f"out:{name}": value for name, value in outputs.items()}
+    if all(isinstance(value, np.ndarray | np.generic) for value in arrays.values()):
+        shutil.copy(path, goal)
+        np.savez(goal.with_suffix(".npz"), **{name: bits(np.asarray(value)) for name, value in arrays.items()})
+
+
+def bits(array: Any) -> Any:
+    """Types that numpy lacks (bfloat16 ...) as bytes of their size."""
+    return array.view(f"V{array.itemsize}") if array.dtype.isbuiltin == 2 else array
+
+
 def write_inputs(case: Case, path: Path) -> None:
     """The recorded inputs as `--inputs` takes them; nothing when there are none."""
     arrays = flat({name: plain(value) for name, value in case.inputs.items()})
     if case.inputs or not case.model.graph.input:
         texts = {name: array.astype(str) for name, array in arrays.items() if array.dtype.kind == "O"}
-        bits = {n: a.view(f"V{a.itemsize}") for n, a in arrays.items() if a.dtype.isbuiltin == 2}  # not numpy's own
-        np.savez(path, **{**arrays, **texts, **bits})
+        np.savez(path, **{**{name: bits(array) for name, array in arrays.items()}, **texts})
 
 
 def _onnxfix(path: Path, output: Path) -> str:
@@ -141,14 +169,16 @@ TOOLS: dict[str, Callable[[Path, Path], str]] = {
 
 
 OWN = ("onnxfix", "onnxfix+interface")
+DECLARED = {"OFX727", "OFX730"}
+"""Rules that take the value of a run-time input (axes, a length) from the shapes that the model declares."""
 
 
-def _measure_share(share: tuple[int, int, tuple[str, ...], int, bool]) -> list[Row]:
-    number, of, kinds, step, peers = share
+def _measure_share(share: tuple[int, int, tuple[str, ...], int, bool, Path | None]) -> list[Row]:
+    number, of, kinds, step, peers, keep = share
     rows = []
     cases = every_case(kinds)[::step][number::of]
     for count, case in enumerate(cases, 1):
-        rows.append(measure(case, peers))
+        rows.append(measure(case, peers, keep))
         if count % RESTART_EVERY == 0:
             sandbox.default().close()
             print(f"worker {number}: {count} of {len(cases)}", flush=True)
@@ -189,15 +219,19 @@ def main() -> None:
     parser.add_argument("--peers", action="store_true", help="run onnxsim, onnxslim and polygraphy too")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--json", type=Path, help="write every row to this file")
+    parser.add_argument("--keep", type=Path, metavar="DIR", help="keep what onnxfix rescued, with inputs and outputs")
     options = parser.parse_args()
     shares = [
-        (n, options.jobs, tuple(options.kinds.split(",")), options.sample, options.peers) for n in range(options.jobs)
+        (n, options.jobs, tuple(options.kinds.split(",")), options.sample, options.peers, options.keep)
+        for n in range(options.jobs)
     ]
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(options.jobs, mp_context=context) as pool:
         rows = [row for part in pool.map(_measure_share, shares) for row in part]
     print(table(rows))
     for tool in OWN:
+        declared = sum(not row.raw and row.tools[tool] and bool(DECLARED & {*row.rules[tool]}) for row in rows)
+        print(f"{tool}: {declared} of the rescued read a run-time parameter off the shapes that the model declares")
         for row in rows:
             if row.raw and not row.tools[tool]:
                 print(f"BROKEN by {tool}: {row.kind} {row.name}: {row.reasons[tool]}")

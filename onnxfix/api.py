@@ -10,15 +10,15 @@ from typing import Any
 
 import onnx
 
+from onnxfix.checking import checked
 from onnxfix.destination import destination_of
 from onnxfix.errors import OnnxfixError
 from onnxfix.fixpoint.catalogue import load_rules
 from onnxfix.fixpoint.conversion import repaired
 from onnxfix.fixpoint.options import Options
 from onnxfix.fixpoint.reach import reach
-from onnxfix.fixpoint.rounds import Outcome, answered, look
+from onnxfix.fixpoint.rounds import Outcome
 from onnxfix.interface import asked, interface_changes_of, write_rest
-from onnxfix.legalise import known_refusals
 from onnxfix.model import Draft, Model, load, weight_files
 from onnxfix.model.types import STANDARD
 from onnxfix.proof import METADATA_KEY, Drafts, Proof, Verification, refusal, taken_back
@@ -38,26 +38,30 @@ def check(
     select: Sequence[str] = (),
     ignore: Sequence[str] = (),
     rules: Sequence[str | Path] = (),
+    ask_target: bool = True,
+    progress: Progress = str,
 ) -> CheckReport:
     """Find defects; nothing is changed.
 
     `target` is a name such as "trt8.6" or "jetson-nano", by default the TensorRT on this machine.  `select` and
-    `ignore` hold rule codes, names or families; `rules` are folders with rules of your own.
+    `ignore` hold rule codes, names or families; `rules` are folders with rules of your own.  The target's own parser
+    and builder are asked where they are installed, unless `ask_target` is false; elsewhere the fact base answers.
     Raises OnnxfixError for a file that is no model, a rule with a mistake, or an unknown target.
     """
     options = _options(target, None, select, ignore, False, False, rules)
     every_rule = _rules(options)
     original = load(model)
-    context, findings = look(original, every_rule, options)
-    if refusals := known_refusals(context.scopes, options.target):
-        context, findings = look(original, every_rule, options, refusals)
-        findings = answered(findings)
+    found = checked(original, every_rule, options, ask=ask_target, progress=progress)
     return CheckReport(
         model=original.label,
         target=_title(options.target),
         summary=summary(original),
-        diagnostics=tuple(finding.diagnostic() for finding in findings),
-        complaint=context.complaint,
+        diagnostics=found.diagnostics,
+        complaint=found.complaint,
+        target_name=options.target.name if options.target else "",
+        state=found.state,
+        asked=found.answer.asked,
+        notes=tuple(filter(None, (options.target.note if options.target else "", found.answer.said))),
     )
 
 

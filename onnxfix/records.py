@@ -11,6 +11,8 @@ from typing import Any, Literal
 Level = Literal["error", "warning", "note"]
 Applicability = Literal["safe", "unsafe", "display"]
 Outcome = Literal["passed", "failed", "not_verified"]
+Kind = Literal["defect", "refused", "silent_wrong", "precision"]
+State = Literal["ready", "repairable", "blocked"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +20,10 @@ class Diagnostic:
     """One finding of one rule.
 
     `scope` is "" in the main graph, else the path of the subgraph or function (`if_1/then_branch`).
-    `fix` is None when nothing can repair it.
+    `fix` is None when nothing can repair it.  `kind`: the target refuses it ("refused"), takes it and computes something
+    else ("silent_wrong"), or computes it less exactly ("precision"); "defect" is anything else.  `said` is the target's
+    own text, or the fact base's, and `source` whose word that is.  `origin` is the line of Python that the exporter
+    recorded for the node.
     """
 
     code: str
@@ -30,6 +35,10 @@ class Diagnostic:
     op_type: str = ""
     value: str = ""
     fix: Applicability | None = None
+    kind: Kind = "defect"
+    said: str = ""
+    source: str = ""
+    origin: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,13 +143,22 @@ class InterfaceChange:
 
 @dataclass(frozen=True, slots=True)
 class CheckReport:
-    """What `check` found in one model; `complaint` is what the ONNX checker says of it, "" when it is valid."""
+    """What `check` found in one model for one target.
+
+    `complaint` is what the ONNX checker says of it, "" when it is valid.  `target_name` is the name to type.  `state`:
+    "ready" when no error stands against it, "repairable" when safe fixes remove them all, else "blocked".  `asked` is
+    the library that was asked itself, "" where it is not on this machine; `notes` are sentences for the reader.
+    """
 
     model: str
     target: str
     summary: ModelSummary
     diagnostics: tuple[Diagnostic, ...] = ()
     complaint: str = ""
+    target_name: str = ""
+    state: State = "ready"
+    asked: str = ""
+    notes: tuple[str, ...] = ()
 
     @property
     def exit_code(self) -> int:

@@ -19,7 +19,9 @@ NAMES = [
 ]
 
 SIGNATURES = {
-    "check": "(model, *, target=None, select=(), ignore=(), rules=())",
+    "check": (
+        "(model, *, target=None, select=(), ignore=(), rules=(), ask_target=True, progress=<class 'str'>)"
+    ),
     "repair": (
         "(model, output=None, *, target=None, opset=None, select=(), ignore=(), unsafe_fixes=False, "
         "interface_changes=False, rules=(), verify='engine', inputs=None, freeze=None, shapes=None, "
@@ -47,7 +49,10 @@ SIGNATURES = {
 }
 
 FIELDS = {
-    "Diagnostic": ["code", "rule", "level", "message", "scope", "node", "op_type", "value", "fix"],
+    "Diagnostic": [
+        *("code", "rule", "level", "message", "scope", "node", "op_type", "value", "fix", "kind", "said", "source"),
+        "origin",
+    ],
     "AppliedFix": [
         *("code", "rule", "applicability", "message", "round", "scope", "node", "before", "after", "renamed"),
     ],
@@ -92,7 +97,9 @@ FIELDS = {
     "Withheld": ["diagnostic", "reason"],
     "Check": ["kind", "outcome", "reason", "details"],
     "Verdict": ["checks"],
-    "CheckReport": ["model", "target", "summary", "diagnostics", "complaint"],
+    "CheckReport": [
+        *("model", "target", "summary", "diagnostics", "complaint", "target_name", "state", "asked", "notes"),
+    ],
     "RepairReport": [
         *("model", "target", "before", "after", "fixes", "remaining", "withheld", "verdict", "output", "unwritten"),
         *("notes", "seconds", "interface", "rest"),

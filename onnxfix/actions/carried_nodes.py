@@ -40,8 +40,8 @@ _BITS = frozenset({"BitwiseAnd", "BitwiseOr", "BitwiseXor", "Equal"})
 
 def cast_like(op: Op) -> None:
     """CastLike is a Cast to the element type of its second input."""
-    saturate = op.attribute("saturate") if op.opset >= 19 else None
-    op.finish(op.make("Cast", op.input(0), to=op.dtype(1), saturate=saturate))
+    given = {a.name: onnx.helper.get_attribute_value(a) for a in op.node.attribute}
+    op.finish(op.make("Cast", op.input(0), to=op.dtype(1), **given))
 
 
 def power(op: Op) -> None:

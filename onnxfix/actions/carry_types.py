@@ -7,6 +7,7 @@ another Cast reads becomes the arithmetic that it stands for: wrapping around, o
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import onnx
 
@@ -118,20 +119,22 @@ def _joined(op: Op, small: frozenset[int], whole: WholeNumbers, *, anyway: bool)
     fits = _fits(whole if scope is op.scope else WholeNumbers(scope, Ranges(scope)), value, source, dtype)
     if not fits and not anyway:
         return False
-    saturate = next((bool(a.i) for a in cast.attribute if a.name == "saturate"), True)
+    given = {a.name: onnx.helper.get_attribute_value(a) for a in cast.attribute}
+    saturate, mode = bool(given.get("saturate", 1)), given.get("round_mode", b"up").decode()
     if source in CARRIER:
         value, source = forms.cast(op, value, CARRIER[source]), CARRIER[source]
     if not fits:
-        value, source = converted(op, value, source, dtype, saturate=saturate), CARRIER[dtype]
+        value, source = converted(op, value, source, dtype, saturate=saturate, round_mode=mode), CARRIER[dtype]
     if dtype == _T.UINT64 and target not in BITS:
         op.require(inside(whole.ranges.of(op.input(0)), INT64_RANGE), "a uint64 may be 2**63 or more, where int64 ends")
-    op.finish(value if source == target else op.make("Cast", value, to=target, saturate=_saturate(op, target)))
+    op.finish(value if source == target else op.make("Cast", value, to=target, **_rounding(op, target)))
     return True
 
 
-def _saturate(op: Op, target: int) -> int | None:
-    """The attribute of the Cast that stays, where it says anything."""
-    return int(op.attribute("saturate", 1)) if target in SMALL_FLOATS and op.opset >= 19 else None
+def _rounding(op: Op, target: int) -> dict[str, Any]:
+    """The attributes of the Cast that stays, where they say anything."""
+    given = {a.name: onnx.helper.get_attribute_value(a) for a in op.node.attribute if a.name != "to"}
+    return given if target in SMALL_FLOATS else {}
 
 
 def _maker(scope: Scope, name: str) -> tuple[Scope, onnx.NodeProto] | None:

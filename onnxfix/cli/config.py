@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import os
 import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
+from fnmatch import fnmatch
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -17,14 +20,26 @@ VERIFICATIONS: tuple[Verification, ...] = get_args(Verification)
 
 @dataclass(frozen=True)
 class Settings:
-    """What a command runs with; folders of rules in pyproject.toml are relative to that file."""
+    """What a command runs with; folders of rules in pyproject.toml are relative to that file, as is the baseline.
+
+    `targets` are those of `check`, before `target`.  The patterns of `per_file_ignores` are absolute.
+    """
 
     target: str | None = None
+    targets: tuple[str, ...] = ()
     select: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
     unsafe_fixes: bool = False
     rules: tuple[Path, ...] = ()
     verify: Verification = "engine"
+    per_file_ignores: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    baseline: Path | None = None
+
+    def for_file(self, path: Path) -> Settings:
+        """The settings for one model: rules that `per-file-ignores` names for a pattern of its path are ignored too."""
+        place = Path(os.path.abspath(path)).as_posix()  # noqa: PTH100 - links are left as they are
+        more = (rules for pattern, rules in self.per_file_ignores if fnmatch(place, pattern))
+        return replace(self, ignore=(*self.ignore, *chain.from_iterable(more)))
 
 
 def settings(options: argparse.Namespace, start: Path | None = None) -> Settings:
@@ -86,8 +101,23 @@ def _as_folders(path: Path, value: list[str]) -> tuple[Path, ...]:
     return tuple(path.parent / folder for folder in value)
 
 
+def _is_texts_by_name(value: Any) -> bool:
+    return isinstance(value, dict) and all(map(_is_texts, value.values()))
+
+
+def _as_patterns(path: Path, value: dict[str, list[str]]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Patterns such as `legacy/*.onnx`, in which `*` stands for folders too, below the folder of the file."""
+    home = path.parent.absolute().as_posix()
+    return tuple((f"{home}/{pattern}", tuple(rules)) for pattern, rules in value.items())
+
+
+def _as_path(path: Path, value: str) -> Path:
+    return path.parent / value
+
+
 _KEYS: dict[str, tuple[Callable[[Any], bool], str, Callable[[Path, Any], Any]]] = {
     "target": (lambda value: isinstance(value, str), 'a text such as "trt8.6"', _as_it_is),
+    "targets": (_is_texts, "a list of targets", _as_tuple),
     "select": (_is_texts, "a list of rules", _as_tuple),
     "ignore": (_is_texts, "a list of rules", _as_tuple),
     "unsafe-fixes": (lambda value: isinstance(value, bool), "true or false", _as_it_is),

@@ -1,4 +1,4 @@
-"""The difference of two models, for git, which calls this with PATH OLD-FILE OLD-HEX OLD-MODE NEW-FILE NEW-HEX NEW-MODE."""
+"""The difference of two models for git, which gives PATH OLD-FILE OLD-HEX OLD-MODE NEW-FILE NEW-HEX NEW-MODE."""
 
 from __future__ import annotations
 

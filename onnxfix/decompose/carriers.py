@@ -71,7 +71,7 @@ def wrapped(op: Op, value: str, carrier: int, dtype: int) -> str:
     return op.make("Sub", op.make("Mod", op.make("Add", value, half), modulus), half)
 
 
-def converted(op: Op, value: str, source: int, dtype: int, *, saturate: bool = True) -> str:
+def converted(op: Op, value: str, source: int, dtype: int, *, saturate: bool = True, round_mode: str = "up") -> str:
     """What Cast from `source` to a small type gives, in the carrier of that type.
 
     `source` is itself no small type.  A float beyond a 32-bit integer (64-bit, for uint32 and uint64) has no defined
@@ -80,6 +80,8 @@ def converted(op: Op, value: str, source: int, dtype: int, *, saturate: bool = T
     carrier = CARRIER[dtype]
     if dtype in SMALL_FLOATS:
         wide = value if source == FLOAT else forms.cast(op, value, FLOAT)
+        if dtype == _T.FLOAT8E8M0:
+            return power_of_two(op, wide, saturate=saturate, round_mode=round_mode)
         return rounded(op, wide, dtype, saturate=saturate)
     if source in (INT64, INT32) and BITS[source] >= BITS[dtype]:
         low = wrapped(op, value, source, dtype)
@@ -117,8 +119,6 @@ def rounded(op: Op, value: str, dtype: int, *, saturate: bool) -> str:
     infinity, NaN.  NaN stays; float4 has none and takes 0 (as ml_dtypes and onnx's reference do).  The sign of a zero
     is lost.
     """
-    op.require(dtype in _FORMATS, "float8e8m0 is rounded by rules of its own")
-    op.require(op.opset >= 12, "float8 needs opset 12 or later")
     mantissa, smallest, largest, infinite = _FORMATS[dtype]
     size = op.make("Abs", value)
     steps = _step(op, size, mantissa, smallest, largest)
@@ -164,3 +164,29 @@ def _placed(op: Op, exponent: str, smallest: int, highest: int) -> str:
     """The place of an exponent in a table that begins with the smallest one."""
     inside = forms.clip(op, exponent, smallest, highest)
     return forms.cast(op, op.make("Sub", inside, op.const(np.float32(smallest))), INT32)
+
+
+def power_of_two(op: Op, value: str, *, saturate: bool, round_mode: str) -> str:
+    """A float8e8m0 of a float: the size's power of two, up, down or nearest (ONNX Cast, `round_mode`).
+
+    Infinity and NaN become NaN; without `saturate`, so does what is rounded beyond 2 to 127.
+    """
+    size = op.make("Abs", value)
+    place = binary_place(op, size, -126, 127)
+    power = op.make("Gather", op.const(np.exp2(np.arange(-126, 128)).astype(np.float32)), place, axis=0)
+    below = op.make("Less", size, op.const(np.float32(2.0**-126)))
+    zero, one = op.const(np.int32(0)), op.const(np.int32(1))
+    found = op.make("Where", below, zero, op.make("Add", place, one))
+    if round_mode != "down":
+        nearest = round_mode == "nearest"
+        least = op.const(np.float32(2.0**-127 if nearest else 0))
+        share = op.make("Div", size, power)
+        far = op.make("Not", op.make("Less", share, op.const(np.float32(1.5 if nearest else 1 + 2.0**-23))))
+        raised = op.make("Where", below, op.make("Greater", size, least), far)
+        found = op.make("Add", found, forms.cast(op, raised, INT32))
+    if saturate:
+        found = op.make("Min", found, op.const(np.int32(254)))
+    finite = op.make("Less", size, op.const(np.float32(np.inf)))
+    found = op.make("Where", finite, found, op.const(np.int32(255)))
+    table = np.append(np.exp2(np.arange(-127.0, 128.0)), np.nan).astype(np.float32)
+    return op.make("Gather", op.const(table), found, axis=0)

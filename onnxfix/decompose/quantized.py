@@ -175,3 +175,24 @@ def quantization(op: Op, x: str) -> tuple[str, str]:
     scale = op.make("Where", op.make("Greater", spread, zero), op.make("Div", spread, steps), op.const(np.float32(1)))
     start = op.make("Sub", zero, op.make("Div", low, scale))
     return scale, forms.round_even(op, forms.clip(op, start, 0, 255))
+
+
+def real(op: Op, data: int, scale: int, zero: int) -> str:
+    """(data - zero point) * scale."""
+    return op.make("Mul", centred(op, data, zero), as_float(op, scale))
+
+
+def centred(op: Op, data: int, zero: int) -> str:
+    """data - zero point."""
+    return op.make("Sub", as_float(op, data), as_float(op, zero)) if op.has(zero) else as_float(op, data)
+
+
+def finish(op: Op, value: str, data: int, zero: int, *, add_first: bool = False) -> None:
+    """Round, add the zero point (first, with `add_first`), saturate; the type is the zero point's or the data's."""
+    dtype = op.type(zero).dtype if op.has(zero) else op.dtype(data)
+    op.require(dtype in (_T.UINT8, _T.INT8), "it is not of 8 bits")
+    if add_first:
+        whole = forms.round_even(op, op.make("Add", value, as_float(op, zero)))
+    else:
+        whole = op.make("Add", forms.round_even(op, value), as_float(op, zero))
+    op.finish(forms.cast(op, forms.clip(op, whole, *limits(dtype)), dtype))

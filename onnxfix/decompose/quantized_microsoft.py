@@ -15,33 +15,13 @@ from onnxfix.decompose import forms
 from onnxfix.decompose.carriers import FLOAT, INT32, limits
 from onnxfix.decompose.op import Op
 from onnxfix.decompose.products import as_it_is, as_whole, matmul, operand
-from onnxfix.decompose.quantized import as_float, dequantize_linear, quantize_linear
+from onnxfix.decompose.quantized import as_float, centred, dequantize_linear, finish, quantize_linear, real
 from onnxfix.decompose.quantized_lstm import dynamic_quantize_lstm
+from onnxfix.decompose.quantized_pools import qlinear_average_pool, qlinear_global_average_pool
 from onnxfix.decompose.quantized_products import qlinear_conv
 
 _T = onnx.TensorProto
 _DOUBLE = int(_T.DOUBLE)
-
-
-def real(op: Op, data: int, scale: int, zero: int) -> str:
-    """(data - zero point) * scale."""
-    return op.make("Mul", centred(op, data, zero), as_float(op, scale))
-
-
-def centred(op: Op, data: int, zero: int) -> str:
-    """data - zero point."""
-    return op.make("Sub", as_float(op, data), as_float(op, zero)) if op.has(zero) else as_float(op, data)
-
-
-def finish(op: Op, value: str, data: int, zero: int, *, add_first: bool = False) -> None:
-    """Round, add the zero point (first, with `add_first`), saturate; the type is the zero point's or the data's."""
-    dtype = op.type(zero).dtype if op.has(zero) else op.dtype(data)
-    op.require(dtype in (_T.UINT8, _T.INT8), "it is not of 8 bits")
-    if add_first:
-        whole = forms.round_even(op, op.make("Add", value, as_float(op, zero)))
-    else:
-        whole = op.make("Add", forms.round_even(op, value), as_float(op, zero))
-    op.finish(forms.cast(op, forms.clip(op, whole, *limits(dtype)), dtype))
 
 
 def qlinear_add(op: Op) -> None:
@@ -94,32 +74,6 @@ def _softmax(op: Op, x: str) -> str:
         return forms.softmax(op, x, axis, rank)
     flat = op.make("Flatten", x, axis=axis % rank)
     return op.make("Reshape", forms.softmax(op, flat, 1, 2), op.make("Shape", x))
-
-
-def qlinear_global_average_pool(op: Op) -> None:
-    """QLinearGlobalAveragePool: the exact sum of all places, with one scale."""
-    dims = op.dims(0)
-    last = bool(op.attribute("channels_last", 0))
-    axes = list(range(1, len(dims) - 1)) if last else list(range(2, len(dims)))
-    places = [dims[axis] for axis in axes]
-    op.require(all(isinstance(place, int) for place in places), "the size of the plane is not fixed")
-    count = int(np.prod([place for place in places if isinstance(place, int)]))
-    op.require(count * 255 <= 2**24, f"float does not hold the sum of {count} numbers")
-    total = forms.reduce(op, "ReduceSum", centred(op, 0, 2), axes)
-    many = op.make("Mul", as_float(op, 3), op.const(np.float32(count)))
-    finish(op, op.make("Mul", total, op.make("Div", as_float(op, 1), many)), 0, 4, add_first=True)
-
-
-def qlinear_average_pool(op: Op) -> None:
-    """QLinearAveragePool: the average of the numbers, quantized again."""
-    given = {a.name: onnx.helper.get_attribute_value(a) for a in op.node.attribute}
-    last = bool(given.pop("channels_last", 0))
-    rank = len(op.dims(0))
-    x = real(op, 0, 1, 2)
-    x = op.make("Transpose", x, perm=[0, rank - 1, *range(1, rank - 1)]) if last else x
-    y = op.make("AveragePool", x, **given)
-    y = op.make("Transpose", y, perm=[0, *range(2, rank), 1]) if last else y
-    finish(op, op.make("Div", y, as_float(op, 3)), 0, 4, add_first=True)
 
 
 def qlinear_concat(op: Op) -> None:

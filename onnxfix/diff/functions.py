@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import onnx
 
 from onnxfix.diff.contents import Keys
-from onnxfix.diff.graph import Called, Graph, Source
+from onnxfix.diff.graph import Called, Graph, Slot, Source
 from onnxfix.diff.nested import Scopes, computed, inner_keys, places
 from onnxfix.diff.pairs import Pairs
 from onnxfix.diff.prints import content, forward
@@ -136,9 +136,16 @@ def _arguments(caller: Graph, call: int, body: Scope) -> dict[str, Source]:
     sources = [*caller.sources[call]] + [caller.source("")] * len(body.inputs)
     found = {}
     for name, source in zip(body.inputs, sources, strict=False):
-        key = source.key if source.slot is None else caller.keys.of("read", *source.slot)
+        key = source.key if source.slot is None else _read(caller, source.slot, source.slot[0])
         found[name] = source if source.kind == "constant" else Source("outer", None, key, key)
     return found
+
+
+def _read(graph: Graph, slot: Slot, known: int) -> int:
+    """A key of a value that is read: by what it holds if that is known before running, else by the node's number."""
+    index, place = slot
+    still = graph.still.get(index)
+    return graph.keys.of("read", known, place) if still is None else graph.keys.of("read still", still, place)
 
 
 def _inside(graph: Graph, nodes: tuple[int, ...], partner: Mapping[int, int]) -> dict[int, int]:
@@ -150,7 +157,7 @@ def _inside(graph: Graph, nodes: tuple[int, ...], partner: Mapping[int, int]) ->
         if source.slot is None:
             return source.key
         index, slot = source.slot
-        return (prints.get(index, -1), slot) if index in wanted else graph.keys.of("read", partner.get(index, -1), slot)
+        return (prints.get(index, -1), slot) if index in wanted else _read(graph, source.slot, partner.get(index, -1))
 
     for index in graph.order:
         if index in wanted:

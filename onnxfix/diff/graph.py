@@ -90,6 +90,19 @@ class Graph:
         """The outputs of the scope: number, name, and where they come from."""
         return [(self.ends.get(name, n), name, self.source(name)) for n, name in enumerate(self.scope.outputs)]
 
+    @cached_property
+    def still(self) -> dict[int, int]:
+        """For each node that reads nothing but constants, or what such nodes make, a key of what it computes."""
+        found: dict[int, int] = {}
+        for index in self.order:
+            reads = [
+                (s.key, -1) if s.slot is None else (found.get(s.slot[0], -1), s.slot[1]) for s in self.sources[index]
+            ]
+            constant = all(s.kind == "constant" if s.slot is None else s.slot[0] in found for s in self.sources[index])
+            if constant and not any(True for _ in subgraphs(self.scope.nodes[index])):
+                found[index] = self.keys.of("still", self.labels[index], tuple(reads))
+        return found
+
     def source(self, name: str) -> Source:
         """Where a value comes from."""
         if name not in self._sources:

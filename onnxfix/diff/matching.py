@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator, Mapping
 
 from onnxfix.diff.graph import Graph
-from onnxfix.diff.pairs import Pairs
+from onnxfix.diff.pairs import Pairs, related
 from onnxfix.diff.prints import Prints, Shade, around, backward, content, forward, outline, own, widened
 from onnxfix.diff.refine import Refinement
 
@@ -15,6 +16,9 @@ RADIUS = 3
 _CERTAIN = 3
 """The first prints, those of whole graphs, are all used before edges are followed: an edge may lead astray."""
 
+_STRONG = _CERTAIN + RADIUS
+"""The prints that see more than a node and its neighbours."""
+
 Inner = Mapping[int, int]
 
 
@@ -23,19 +27,25 @@ def match_nodes(one: Graph, two: Graph, inner: tuple[Inner, Inner]) -> Pairs:
 
     First nodes that compute the same and are needed for the same; then those of which one side holds, or whose
     surroundings are the same; then the same without the values of constants; each time followed along the edges.
+    What is there only once on both sides comes before what is there several times.  Nodes that read nothing but
+    constants are told by their readers first: many of them are alike.
     """
     pairs = Pairs()
     contents = own(one, content, inner[0]), own(two, content, inner[1])
     for shade in (content, outline):
-        prints = [_prints(graph, shade, subgraphs) for graph, subgraphs in zip((one, two), inner, strict=True)]
-        labels = [own(graph, shade, subgraphs) for graph, subgraphs in zip((one, two), inner, strict=True)]
-        for number, (ones, twos) in enumerate(zip(*prints, strict=True), 1):
-            _by_print(one, two, pairs, ones, twos)
-            if number >= _CERTAIN:
-                _follow(one, two, pairs, labels[0], labels[1])
-            if _complete(one, two, pairs):
-                break
+        ones, twos = (list(_prints(graph, shade, keys)) for graph, keys in zip((one, two), inner, strict=True))
+        labels = own(one, shade, inner[0]), own(two, shade, inner[1])
+        for first, last in ((0, _STRONG), (_STRONG, len(ones))):
+            for number in range(first, last):
+                _unique(one, two, pairs, ones[number], twos[number], weak=number >= _STRONG)
+                if number + 1 >= _CERTAIN:
+                    _follow(one, two, pairs, *labels)
+            for number in range(first, last):
+                _groups(one, two, pairs, ones[number], twos[number], labels, weak=number >= _STRONG)
+        if _complete(one, two, pairs):
+            break
     _follow(one, two, pairs, one.operators, two.operators, again=True)
+    _groups(one, two, pairs, *contents, contents, last=True, weak=True)
     _by_name(one, two, pairs)
     _follow(one, two, pairs, one.operators, two.operators)
     Refinement(one, two, pairs, contents).run()
@@ -60,15 +70,43 @@ def _prints(graph: Graph, shade: Shade, inner: Inner) -> Iterator[Prints]:
     yield rings[0]
 
 
-def _by_print(one: Graph, two: Graph, pairs: Pairs, ones: Prints, twos: Prints) -> None:
-    """Match what is as often in the one as in the other: by name where names agree, else in order."""
-    left = _buckets(ones, pairs.left, one.order)
+def _unique(one: Graph, two: Graph, pairs: Pairs, ones: Prints, twos: Prints, *, weak: bool) -> None:
+    """Match what is there once in both; `weak` evidence counts where nothing around the nodes speaks against it."""
     right = _buckets(twos, pairs.right, two.order)
+    for key, group in _buckets(ones, pairs.left, one.order).items():
+        if len(group) == len(right.get(key, ())) == 1:
+            a, b = group[0], right[key][0]
+            if not weak or related(one, two, pairs, a, b):
+                pairs.add(a, b)
+
+
+def _groups(
+    one: Graph,
+    two: Graph,
+    pairs: Pairs,
+    ones: Prints,
+    twos: Prints,
+    labels: tuple[Prints, Prints],
+    *,
+    weak: bool,
+    last: bool = False,
+) -> None:
+    """Match what is as often in the one as in the other: by name where names agree, else in order.
+
+    Edges are followed after each pair, so that branches that are alike do not get mixed.  Nodes that read nothing but
+    constants are left for the `last` call.
+    """
+    left, right = (
+        _buckets(prints, matched, (index for index in graph.order if last or index not in graph.still))
+        for graph, prints, matched in ((one, ones, pairs.left), (two, twos, pairs.right))
+    )
     for key, group in left.items():
         others = right.get(key, [])
         if len(group) == len(others):
-            for a, b in _in_order(one, two, group, others):
-                pairs.add(a, b)
+            for a, b in itertools.chain(_named(one, two, group, others), _rest(pairs, group, others)):
+                if pairs.free(a, b) and (not weak or related(one, two, pairs, a, b)):
+                    pairs.add(a, b)
+                    _follow(one, two, pairs, *labels)
 
 
 def _buckets(prints: Prints, matched: Mapping[int, int], order: Iterable[int]) -> dict[int, list[int]]:
@@ -79,19 +117,20 @@ def _buckets(prints: Prints, matched: Mapping[int, int], order: Iterable[int]) -
     return found
 
 
-def _in_order(one: Graph, two: Graph, group: list[int], others: list[int]) -> Iterator[tuple[int, int]]:
-    if len(group) == 1:
-        yield group[0], others[0]
-        return
-    names = {_name(two, index): index for index in others}
-    taken: dict[int, int] = {}
+def _named(one: Graph, two: Graph, group: list[int], others: list[int]) -> Iterator[tuple[int, int]]:
+    names = {_name(two, index): index for index in others} if len(group) > 1 else {}
+    yield from ((a, names[_name(one, a)]) for a in group if _name(one, a) in names)
+
+
+def _rest(pairs: Pairs, group: list[int], others: list[int]) -> Iterator[tuple[int, int]]:
+    """What is free, looked up when it is asked for."""
+    free = (b for b in others if b not in pairs.right)
     for a in group:
-        b = names.pop(_name(one, a), None)  # a name that two nodes have is given once
-        if b is not None:
-            taken[a] = b
-    yield from taken.items()
-    given = set(taken.values())
-    yield from zip((a for a in group if a not in taken), (b for b in others if b not in given), strict=True)
+        if a not in pairs.left:
+            b = next(free, None)
+            if b is None:
+                return
+            yield a, b
 
 
 def _follow(one: Graph, two: Graph, pairs: Pairs, ones: Prints, twos: Prints, *, again: bool = False) -> None:

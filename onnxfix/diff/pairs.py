@@ -58,3 +58,19 @@ def rewired_places(one: Graph, two: Graph, pairs: Pairs, a: int, b: int) -> Iter
         second = twos[place] if place < len(twos) else absent
         if rewired(pairs, first, second):
             yield place
+
+
+def related(one: Graph, two: Graph, pairs: Pairs, a: int, b: int) -> bool:
+    """Whether something around two nodes speaks for their match, or nothing against it."""
+    makers = [s.slot[0] for s in one.sources[a] if s.slot is not None and s.slot[0] in pairs.left]
+    others = {s.slot[0] for s in two.sources[b] if s.slot is not None and s.slot[0] in pairs.right}
+    readers = [reader for reader in _readers(one, a) if reader in pairs.left]
+    theirs = {reader for reader in _readers(two, b) if reader in pairs.right}
+    if any(pairs.left[maker] in others for maker in makers) or any(pairs.left[reader] in theirs for reader in readers):
+        return True
+    return not (makers and others) and not (readers and theirs)
+
+
+def _readers(graph: Graph, index: int) -> Iterator[int]:
+    for slot in range(len(graph.scope.nodes[index].output)):
+        yield from (reader for reader, _ in graph.readers.get((index, slot), ()))

@@ -16,7 +16,7 @@ from onnxfix.diff.quantized import dequantized, is_dequantize
 from onnxfix.diff.records import Change, Kind
 from onnxfix.diff.regions import Region, exits
 from onnxfix.diff.scopes import first_output, name_of
-from onnxfix.diff.weights import stored_inputs, type_text
+from onnxfix.diff.weights import stored_inputs, tensor_line
 from onnxfix.model.model import Array
 from onnxfix.model.text import node_text
 
@@ -53,7 +53,7 @@ class Side:
     def _stored(self, name: str) -> str:
         home = self.graph.source(name).home
         tensor = stored(home, name) if home else None
-        return f"{type_text(tensor)} {name}" if tensor is not None else name
+        return tensor_line(home, tensor, name) if home is not None and tensor is not None else name
 
 
 def piece(one: Graph, two: Graph, pairs: Pairs, region: Region, label: str) -> Change:

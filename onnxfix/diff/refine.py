@@ -33,8 +33,8 @@ class Refinement:
                 return
 
     def _improved(self, a: int) -> bool:
-        for other in self._candidates(a)[:_CANDIDATES]:
-            steps = [[pair, *self._feeders(*pair)] for pair in self._chain(a, other)]
+        for first, second in (*self._makers(a), *self._candidates(a)[:_CANDIDATES]):
+            steps = [[pair, *self._feeders(*pair)] for pair in self._chain(first, second)]
             members = {node for step in steps for pair in step for node in pair}
             near = self._near(members)
             best, least = 0, self._cost(members, near)
@@ -53,15 +53,25 @@ class Refinement:
         for first, second in step:
             self.pairs.exchange(first, second)
 
-    def _candidates(self, a: int) -> list[int]:
-        """Nodes like `a` whose partner reads what the partner of `a` should read."""
+    def _makers(self, a: int) -> list[tuple[int, int]]:
+        """What makes an input of `a`, and what its partner should be: the partner of a node that is like it."""
+        found = []
+        for source, wanted in zip(self.one.sources[a], self.two.sources[self.pairs.left[a]], strict=False):
+            if source.slot is not None and wanted.slot is not None:
+                p, q = source.slot[0], self.pairs.right.get(wanted.slot[0])
+                if q is not None and p in self.pairs.left and self._alike(p, q):
+                    found.append((p, q))
+        return found
+
+    def _candidates(self, a: int) -> list[tuple[int, int]]:
+        """`a` and nodes like it whose partner reads what the partner of `a` should read."""
         found = []
         for place, source in enumerate(self.one.sources[a]):
             if source.slot is not None and source.slot[0] in self.pairs.left:
                 wanted = self.pairs.left[source.slot[0]], source.slot[1]
                 for b, other in self.two.readers.get(wanted, ()):
                     if other == place and b in self.pairs.right and self._alike(a, self.pairs.right[b]):
-                        found.append(self.pairs.right[b])
+                        found.append((a, self.pairs.right[b]))
         return found
 
     def _alike(self, a: int, other: int) -> bool:

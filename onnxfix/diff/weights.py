@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Hashable, Iterator
 from typing import Any
 
@@ -17,9 +18,10 @@ from onnxfix.diff.records import Change
 from onnxfix.diff.scopes import Comparison
 from onnxfix.model.model import Array
 from onnxfix.model.scope import Scope, captured
+from onnxfix.model.text import node_text
 from onnxfix.model.types import dtype_name
 
-_TRANSPOSABLE = 5
+_TRANSPOSABLE, _FEW, _LETTERS = 5, 8, 40
 
 Seen = set[Hashable]
 """The pairs of tensors that were told of already."""
@@ -43,7 +45,7 @@ def weight_changes(comparison: Comparison, seen: Seen) -> Iterator[Change]:
         for pair in pairs:
             if _identity(*pair) not in seen:
                 seen.add(_identity(*pair))
-                yield from _changes(comparison.label, *pair)
+                yield from _changes(*pair)
 
 
 def unread_changes(comparison: Comparison) -> Iterator[Change]:
@@ -80,9 +82,10 @@ def _identity(old: str, new: str, first: Source, second: Source) -> Hashable:
     return old, new, first.home.id if first.home else None, second.home.id if second.home else None
 
 
-def _changes(label: str, old: str, new: str, first: Source, second: Source) -> Iterator[Change]:
+def _changes(old: str, new: str, first: Source, second: Source) -> Iterator[Change]:
     assert first.home is not None
     assert second.home is not None
+    label = second.home.label
     if first.key != second.key:
         yield _difference(label, old, new, first, second)
     if old != new:
@@ -115,8 +118,17 @@ def _difference(label: str, old: str, new: str, first: Source, second: Source) -
     ones, twos = _tensor(first.home, old), _tensor(second.home, new)
     details: dict[str, Any] = {"before": type_text(ones), "after": type_text(twos), "relation": "changed"}
     message = _told(first.home, second.home, ones, twos, details)
-    lines = (f"{details['before']} {old}",), (f"{details['after']} {new}",)
-    return Change("weight", new, message, label, lines[0], lines[1], details=details)
+    before, after = tensor_line(first.home, ones, old), tensor_line(second.home, twos, new)
+    return Change("weight", new, message, label, (before,), (after,), details=details)
+
+
+def tensor_line(scope: Scope, tensor: Stored, name: str) -> str:
+    """Type and name, and the values when there are few."""
+    line = f"{type_text(tensor)} {name}"
+    if isinstance(tensor, onnx.SparseTensorProto) or not 0 < math.prod(tensor.dims) <= _FEW:
+        return line
+    values = scope.model.array(tensor).reshape(-1)
+    return f"{line} = {{{', '.join(str(value)[:_LETTERS] for value in values)}}}"
 
 
 def _told(one: Scope, two: Scope, old: Stored, new: Stored, details: dict[str, Any]) -> str:
@@ -192,7 +204,8 @@ def _requantized(comparison: Comparison, old: onnx.NodeProto, new: onnx.NodeProt
         return None
     details = {**compared(before[0], after[0]), "relation": "requantized", "step": after[1]}
     message = f"requantized: what it stands for moved by at most {details['max']:.3g}, steps of {after[1]:.3g}"
-    return Change("weight", new.input[0], message, comparison.label, (), (), details=details)
+    texts = node_text(old), node_text(new)
+    return Change("weight", new.input[0], message, comparison.label, texts[:1], texts[1:], details=details)
 
 
 def stored_inputs(graph: Graph, node: onnx.NodeProto, index: int) -> list[Array]:

@@ -54,6 +54,7 @@ class Finding:
             op_type="" if node is None else node.op_type,
             value=self.proposal.value,
             fix=self.applicability,
+            kind=self.rule.kind if self.level == "error" else "defect",
         )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from onnxfix.legalise.asking import Answer, answer_of
 from onnxfix.legalise.known import known_refusals
 from onnxfix.legalise.loop import Attempt, legalise
 
-__all__ = ["Attempt", "known_refusals", "legalise"]
+__all__ = ["Answer", "Attempt", "answer_of", "known_refusals", "legalise"]

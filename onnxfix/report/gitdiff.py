@@ -71,8 +71,8 @@ def _both(old: Path, new: Path, names: tuple[str, str]) -> Iterator[Line]:
         yield from list(diff_lines(replace(report, before=names[0], after=names[1])))
     except ModelFileError as error:
         yield (sentence(f"compared as text, for a version cannot be read whole: {error.what}"),)
-        texts = [list(text_of(path)) for path in (old, new)]
-        for line in difflib.unified_diff(*texts, *(visible(name, _PATH) for name in names), lineterm=""):
+        before, after = (visible(name, _PATH) for name in names)
+        for line in difflib.unified_diff([*text_of(old)], [*text_of(new)], before, after, lineterm=""):
             yield ((line, _STYLES.get(line[0], "")),)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -11,6 +12,8 @@ from onnxfix.report.text import Line, Piece, listed, sentence, visible
 
 MARKS = {"safe": "[*]", "unsafe": "[!]", "display": "[?]", None: "[ ]"}
 """What can be done: a safe fix, one that needs --unsafe-fixes, one that is only shown, nothing."""
+
+_FOLDER = re.compile(r"^.*[/\\]")  # of the Python file that made a node; --format json has it
 
 STYLES = {"error": "bold red", "warning": "yellow", "note": "cyan"}
 
@@ -34,7 +37,12 @@ class Entry:
 def of_diagnostic(item: Diagnostic) -> Entry:
     """A finding."""
     place = _place(item.scope, item.node or item.value)
-    return Entry(item.code, item.rule, item.level, MARKS[item.fix], item.message, place)
+    if item.origin:
+        place = f"{place} ({_FOLDER.sub('', item.origin)})".lstrip()
+    word = "silent error" if item.kind == "silent_wrong" else item.level
+    told = item.said and item.said not in item.message
+    reason = f"{item.source}: {item.said}" if told and item.source else item.said if told else ""
+    return Entry(item.code, item.rule, word, MARKS[item.fix], item.message, place, reason)
 
 
 def of_withheld(item: Withheld) -> Entry:

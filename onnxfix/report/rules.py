@@ -44,7 +44,7 @@ def page_lines(rule: Rule) -> Iterator[Line]:
 
 def rule_json(rule: Rule) -> dict[str, Any]:
     """One rule as JSON types; patterns and replacements are ONNX text."""
-    plain = ("code", "name", "family", "source", "level", "applicability", "summary", "why", "safety", "action")
+    plain = ("code", "name", "family", "source", "level", "kind", "applicability", "summary", "why", "safety", "action")
     return {
         **{key: getattr(rule, key) for key in plain},
         "parameters": dict(rule.parameters),

@@ -8,7 +8,7 @@ from typing import Any
 
 import onnx
 
-from onnxfix.records import Applicability, Level
+from onnxfix.records import Applicability, Kind, Level
 from onnxfix.rewrite.expression import Expression
 
 ANY_OPSET = (1, 10_000)
@@ -157,7 +157,7 @@ class Rule:
 
     `opset` is the range of the default domain's version in which the rule looks at a scope.  A rule with `step`
     (from, to) is no finding of its own: it is one step of an opset conversion.  One with `only_refused` looks at
-    nodes that the target refuses, and at no other.
+    nodes that the target refuses, and at no other.  `kind` is that of its errors.
     """
 
     code: str
@@ -177,6 +177,7 @@ class Rule:
     step: tuple[int, int] | None = None
     only_refused: bool = False
     examples: tuple[Example, ...] = ()
+    kind: Kind = "defect"
 
 
 def _numbers(release: str) -> tuple[int, ...]:

@@ -10,7 +10,7 @@ from typing import Any, get_args
 import onnx
 
 from onnxfix.errors import RuleError
-from onnxfix.records import Applicability, Level
+from onnxfix.records import Applicability, Kind, Level
 from onnxfix.rewrite.expression import Expression, ExpressionError, parse_expression
 from onnxfix.rewrite.functions import functions_for
 from onnxfix.rewrite.pattern import PatternError, check_text, parse_error, parse_nodes
@@ -23,7 +23,7 @@ MAX_OPSET = 1000
 
 RULE_KEYS = {
     *("code", "name", "level", "applicability", "summary", "why", "safety"),
-    *("opset", "target", "step", "when", "rewrite", "action", "examples"),
+    *("opset", "target", "step", "when", "rewrite", "action", "examples", "kind"),
 }
 REWRITE_KEYS = {"match", "with", "where", "let", "optional", "variadic", "variadic_outputs", "ignore", "each"}
 EXAMPLE_KEYS = {"before", "after", "note", "opset", "reports", "baseline", "request"}
@@ -68,7 +68,14 @@ def parse_rule(text: str, source: str, family: str, actions: Mapping[str, Mappin
         step=_step(reader),
         only_refused=reader.choice("when", ("always", "refused"), "always") == "refused",
         examples=tuple(_example(item) for item in reader.tables("examples")),
+        kind=_kind(reader),
     )
+
+
+def _kind(reader: Reader) -> Kind:
+    """The kind of a rule's errors: as the rule says, else "refused" for one about refused nodes."""
+    refused = reader.choice("when", ("always", "refused"), "always") == "refused"
+    return reader.choice("kind", get_args(Kind), "refused" if refused else "defect")  # type: ignore[return-value]
 
 
 def _level(text: str) -> Level:

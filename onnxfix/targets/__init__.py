@@ -3,6 +3,7 @@
 from onnxfix.targets.devices import devices
 from onnxfix.targets.dtypes import dtype_name
 from onnxfix.targets.limits import limits
+from onnxfix.targets.limits import table_source as operator_source
 from onnxfix.targets.local import local_target, target_of_version
 from onnxfix.targets.messages import explain_message
 from onnxfix.targets.names import resolve, target_names
@@ -20,6 +21,7 @@ __all__ = [
     "explain_message",
     "limits",
     "local_target",
+    "operator_source",
     "refuses_operator",
     "release",
     "resolve",

@@ -114,6 +114,19 @@ def test_float4_is_rounded_as_the_reference_rounds() -> None:
     np.testing.assert_array_equal(got, evaluated(model_of(text), {"x": x})[0])
 
 
+@pytest.mark.parametrize("mode", ["up", "down", "nearest"])
+@pytest.mark.parametrize("saturate", [0, 1])
+def test_powers_of_two_are_rounded_as_the_reference_rounds(mode: str, saturate: int) -> None:
+    numbers = [1, 1.1, 1.5, 1.49, 3e38, 2.0**127, 2.0**-126, 2.0**-127, 2.0**-128, 1e-45, 0, np.inf, np.nan, 3, 0.7]
+    x = np.concatenate([np.array(numbers, np.float32), np.exp2(np.random.default_rng(0).uniform(-140, 127, 200))])
+    text = f"""<ir_version: 13, opset_import: ["" : 25]>
+    g (float[N] x) => (float[N] y)
+    {{ k = Cast<to = 24, saturate = {saturate}, round_mode = "{mode}">(x) y = Cast<to = 1>(k) }}"""
+    feeds = {"x": x.astype(np.float32)}
+    got, expected = (evaluated(m, feeds)[0] for m in (outcome_of(text, "OFX211").model.proto, model_of(text)))
+    np.testing.assert_array_equal(got, expected)
+
+
 @pytest.mark.parametrize("kind", ["int4", "uint4"])
 def test_floats_become_4_bit_integers_as_in_onnx_runtime(kind: str) -> None:
     number = onnx.TensorProto.DataType.Value(kind.upper())

@@ -90,7 +90,7 @@ def test_one_operand(op_type: str, kind: str, scales: tuple[float, float], seed:
         attributes["channels_last"] = int(last)
     if op_type == "QLinearAveragePool":
         attributes |= {"kernel_shape": [2, 2], "strides": [2, 2], "pads": [1, 0, 0, 1]}
-    x, zeros = _data(seed, kind, 2, 4, 6, 6), [_data(seed + place, kind, 1).reshape(()) for place in (1, 2)]
+    x, zeros = _data(seed, kind, 2, 40, 6, 6), [_data(seed + place, kind, 1).reshape(()) for place in (1, 2)]
     _proven(op_type, [None, _scale(scales[0]), zeros[0], _scale(scales[1]), zeros[1]], {0: x}, kind, **attributes)
 
 

@@ -208,7 +208,7 @@ const Drawing = (() => {
   function near(found) {
     cy.fit(found.union(found.neighborhood()), 60);
     if (cy.zoom() > 1.1) { cy.zoom(1.1); cy.center(found); }
-    if (cy.zoom() < READABLE) { cy.zoom(READABLE); cy.center(found.first()); }
+    if (cy.zoom() < READABLE) { cy.zoom(READABLE); cy.center(found.first()); cy.panBy({ x: 0, y: -0.35 * cy.height() }); }
   }
 
   /* At first all of it is seen, or the first change, or the beginning, when that would be too small to read. */

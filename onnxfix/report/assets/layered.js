@@ -47,7 +47,19 @@ const Layered = (() => {
     }
     const places = new Map();
     rows.forEach((row, rank) => row.forEach(box => places.set(box.id, { x: x.get(box.id), y: rank * STEP })));
-    return { places, bends: new Map() };
+    return { places, bends: detours(boxes, links, places) };
+  }
+
+  /* A link over several ranks goes around the boxes between them. */
+  function detours(boxes, links, places) {
+    const half = Math.max(...boxes.map(box => box.w)) / 2, bends = new Map();
+    for (const link of links) {
+      const from = places.get(link.from), to = places.get(link.to);
+      if (to.y - from.y < 1.5 * STEP) continue;
+      const x = from.x <= to.x ? Math.max(from.x, to.x) + half : Math.min(from.x, to.x) - half;
+      bends.set(link.id, [{ x, y: from.y + STEP / 2 }, { x, y: to.y - STEP / 2 }]);
+    }
+    return bends;
   }
 
   function ranks(boxes, after, before) {

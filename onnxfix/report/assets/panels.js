@@ -132,20 +132,26 @@ const Panels = (() => {
   }
 
   function folded(number) {
-    const parts = Drawing.foldParts(`f${number}`), counts = new Map();
-    parts.forEach(place => { const { title } = Drawing.scope().parts[place]; counts.set(title, (counts.get(title) ?? 0) + 1); });
-    const rows = [...counts].sort((a, b) => b[1] - a[1]).slice(0, 30).map(([name, count]) => row(`${count}`, name));
+    const parts = Drawing.foldParts(`f${number}`);
     fill(make("h3", {}, `${parts.length} folded nodes`), make("p", {}, make("button", { onclick: () => Drawing.unfold(`f${number}`) }, "Unfold (Enter)")),
-      make("table", {}, ...rows));
+      operators(parts.map(place => Drawing.scope().parts[place])));
   }
 
   function welcome() {
-    const main = Drawing.scope();
-    fill(make("h3", {}, main.label || "Main graph"),
-      make("p", { cls: "faint" }, `${main.parts.filter(other => other.kind === "node").length.toLocaleString("en")} nodes` +
-        (doc.mode === "diff" ? " of both models together" : "") + ", constants left out"),
+    const { label, parts, folds } = Drawing.scope(), nodes = parts.filter(other => other.kind === "node");
+    const both = doc.mode === "diff" ? " of both models together" : "";
+    fill(make("h3", {}, label || "Main graph"),
+      make("p", { cls: "faint" }, `${nodes.length.toLocaleString("en")} nodes${both}, constants left out`),
       make("p", { cls: "faint" }, doc.items.length ? "Choose an entry on the left, or press n." : "Choose a node, or press / to search."),
-      make("p", { cls: "faint" }, (main.folds.length ? "A dashed box holds many nodes: double-click unfolds it. " : "") + "? lists the keys."));
+      make("p", { cls: "faint" }, (folds.length ? "A dashed box holds many nodes: double-click unfolds it. " : "") + "? lists the keys."),
+      operators(nodes));
+  }
+
+  function operators(parts) {
+    const counts = new Map();
+    for (const { title } of parts) counts.set(title, (counts.get(title) ?? 0) + 1);
+    const rows = [...counts].sort((a, b) => b[1] - a[1]).slice(0, 30).map(([name, count]) => row(count.toLocaleString("en"), name));
+    return make("table", { cls: "counts" }, ...rows);
   }
 
   function fill(...children) {

@@ -19,7 +19,7 @@ from onnxfix.report.page.picture import Picture, alone, merged, title
 from onnxfix.report.page.places import changed_parts, found_parts
 from onnxfix.report.text import counted, sentence, visible
 
-_LINES, _PER_KIND, _SENTENCE, _NODES = 40, 300, 300, 200
+_LINES, _PER_KIND, _SENTENCE, _NODES, _PORTS = 40, 300, 300, 200, 40
 _MARKING = ("attribute", "rewired", "weight", "input", "output")
 _ORDER = ("removed", "inserted", "replaced", "attribute", "rewired", "input", "output", "weight")
 
@@ -117,6 +117,7 @@ def _drawn(pictures: Sequence[Picture], models: tuple[Model, Model], important: 
 
 def _picture(picture: Picture, tellers: tuple[Teller, Teller], important: list[int]) -> Document:
     ends = [(edge.maker, edge.reader) for edge in picture.edges]
+    ports = [number for number, part in enumerate(picture.parts) if part.kind != "node"]
     return {
         "label": visible(picture.label, NAME),
         "parts": [
@@ -131,7 +132,7 @@ def _picture(picture: Picture, tellers: tuple[Teller, Teller], important: list[i
         "edges": [
             [e.maker, e.reader, tellers[e.side].type(picture.scope(e.side), e.value), e.status] for e in picture.edges
         ],
-        "folds": [[fold.parent, fold.parts] for fold in folds(len(picture.parts), ends, important)],
+        "folds": [[fold.parent, fold.parts] for fold in folds(len(picture.parts), ends, important, ports[:_PORTS])],
     }
 
 

@@ -72,12 +72,22 @@ def facts_of(picture: Picture, part: Part, tellers: tuple[Teller, Teller]) -> li
         None if place is None else tellers[side].facts(picture.scope(side), part, side, weights=False)
         for side, place in enumerate(places)
     ]
-    alike = plain[0] == plain[1] and part.status == "same"
+    alike = plain[0] and plain[1] and part.status == "same" and _alike(plain[0], plain[1])
     return [
         None if place is None else tellers[side].facts(picture.scope(side), part, side, weights=True)
         for side, place in enumerate(places)
         if side == 1 or not alike
     ]
+
+
+def _alike(one: dict[str, Any], two: dict[str, Any]) -> bool:
+    """Whether two facts are the same, besides types that only one of them knows."""
+    if len(one) != len(two) or any(one[key] != two.get(key) for key in one if key not in ("in", "out")):
+        return False
+    values = [(*facts.get("in", ()), *facts.get("out", ())) for facts in (one, two)]
+    return len(values[0]) == len(values[1]) and all(
+        a[0] == b[0] and a[2:] == b[2:] and ("" in (a[1], b[1]) or a[1] == b[1]) for a, b in zip(*values, strict=True)
+    )
 
 
 def stored(scope: Scope, name: str) -> tuple[onnx.TensorProto | None, Scope | None]:

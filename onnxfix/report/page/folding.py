@@ -26,11 +26,11 @@ class Fold:
     parts: list[int]
 
 
-def folds(count: int, ends: Ends, marked: Sequence[int]) -> list[Fold]:
+def folds(count: int, ends: Ends, marked: Sequence[int], ports: Sequence[int] = ()) -> list[Fold]:
     """The folds of a picture, parents first; `marked` are the parts to show, the most important first.
 
-    Around what is marked its neighbours are shown, as far as about 250 boxes allow.  A long run opens into pieces of
-    80 parts (more in a very large picture), and a piece into its parts.
+    Around what is marked its neighbours are shown, as far as about 250 boxes allow; `ports` are shown too.  A long
+    run opens into pieces of 80 parts (more in a very large picture), and a piece into its parts.
     """
     if count <= ALL:
         return []
@@ -38,13 +38,13 @@ def folds(count: int, ends: Ends, marked: Sequence[int]) -> list[Fold]:
     for maker, reader in ends:
         near[maker].append(reader)
         near[reader].append(maker)
-    shown = _surroundings(near, marked[:ALL])
+    shown = _surroundings(near, marked[:ALL]) | set(ports)
     limit = max(_PIECE, count // ALL)
     found: list[Fold] = []
     for run in _runs(_order(count, ends), shown):
         for group in _groups(run, near):
             whole = len(group) <= limit
-            parent = len(found) if shown and not whole else -1
+            parent = len(found) if marked and not whole else -1
             if parent >= 0 or (whole and len(group) > 1):
                 found.append(Fold(-1, group))
             if not whole:

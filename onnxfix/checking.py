@@ -1,0 +1,139 @@
+"""What is wrong with a model for one target: rules, fact base and the target's own answer, put together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from onnxfix.actions import Context
+from onnxfix.actions.refusals import NOTHING, Refusals
+from onnxfix.fixpoint.conversion import repaired
+from onnxfix.fixpoint.diagnose import Finding
+from onnxfix.fixpoint.options import Options
+from onnxfix.fixpoint.rounds import Outcome, answered, look
+from onnxfix.legalise import Answer, answer_of, known_refusals, legalise
+from onnxfix.model import Model
+from onnxfix.model.origin import origin_of
+from onnxfix.proof import candidate_file
+from onnxfix.records import Check, Diagnostic, State
+from onnxfix.rewrite.rule import Rule
+from onnxfix.targets import operator_source
+from onnxfix.verify.engine import verify_engine
+
+UNPLACED = Diagnostic(
+    "OFX798", "refused-model", "error", "The target refuses the model and names no node", kind="refused"
+)
+"""What is told of a refusal that no node and no rule accounts for."""
+
+
+@dataclass(frozen=True)
+class Checked:
+    """The findings about one model, what the ONNX checker says, the state, and the target's own answer."""
+
+    diagnostics: tuple[Diagnostic, ...]
+    complaint: str
+    state: State
+    answer: Answer
+
+
+def checked(
+    model: Model, rules: Sequence[Rule], options: Options, *, ask: bool, progress: Callable[[str], object] = str
+) -> Checked:
+    """One look at a model for `options.target`.
+
+    With `ask` the target's own parser and builder are asked where they are installed.  A model that they take has no
+    refused node, whatever the fact base says; of one that they refuse both tell, since a builder names one node at a
+    time.  Elsewhere the fact base answers alone.
+    """
+    context, findings = look(model, rules, options)
+    answer = _asked(model, context, options, progress) if ask and options.target else Answer()
+    refusals = _merged(answer, context, options)
+    if refusals:
+        context, findings = look(model, rules, options, refusals)
+        findings = _without_doubles(answered(findings))
+    diagnostics = [_told(finding, refusals, answer, options) for finding in findings]
+    refused = bool(answer.asked) and not answer.taken
+    if refused and not any(item.level == "error" for item in diagnostics) and _wanted(options):
+        diagnostics.append(replace(UNPLACED, said=answer.said, source=answer.asked))
+    state: State = "ready"
+    if refused or any(item.level == "error" for item in diagnostics):
+        state = _state(model, rules, options, refusals, answer, progress)
+    return Checked(tuple(diagnostics), context.complaint, state, answer)
+
+
+def _asked(model: Model, context: Context, options: Options, progress: Callable[[str], object]) -> Answer:
+    progress("asking the target")
+    return answer_of(_build(Outcome(model), options), context.scopes, options.target)
+
+
+def _build(outcome: Outcome, options: Options) -> Check:
+    with candidate_file(outcome, None) as file:
+        return verify_engine(file.path, options.target)
+
+
+def _merged(answer: Answer, context: Context, options: Options) -> Refusals:
+    if answer.taken:
+        return NOTHING
+    known = known_refusals(context.scopes, options.target)
+    return answer.refusals.with_nodes(known.wide, known.exact)
+
+
+def _without_doubles(findings: Sequence[Finding]) -> list[Finding]:
+    """One finding for each refused node: that of a rule which would repair it anyway, else the first one with a fix."""
+    best: dict[tuple[object, ...], Finding] = {}
+    for finding in findings:
+        if finding.level == "error" and finding.proposal.node is not None and finding.applicability:
+            place = finding.proposal.scope.id, finding.proposal.node
+            if place not in best or (best[place].rule.only_refused and not finding.rule.only_refused):
+                best[place] = finding
+    kept = []
+    for finding in findings:
+        better = best.get((finding.proposal.scope.id, finding.proposal.node))
+        if better is None or better is finding or not finding.rule.only_refused:
+            kept.append(finding)
+    return kept
+
+
+def _told(finding: Finding, refusals: Refusals, answer: Answer, options: Options) -> Diagnostic:
+    """The finding as a record, with the target's own words and whose they are."""
+    plain = finding.diagnostic()
+    scope, index = finding.proposal.scope, finding.proposal.node
+    if index is None:
+        return plain
+    origin = origin_of(scope.nodes[index])
+    said = (refusals.of(scope, index) or "") if plain.level == "error" else ""
+    own = bool(said) and answer.refusals.of(scope, index) == said
+    source = answer.asked if own else operator_source(options.target) if said and options.target else ""
+    return replace(plain, said=said, source=source, origin=origin)
+
+
+def _wanted(options: Options) -> bool:
+    """Whether the user has neither selected other rules only nor ignored this one."""
+    words = (UNPLACED.code, UNPLACED.rule, "tensorrt", "ALL")
+    named = {word for word in (*options.select, *options.ignore) if word in words or UNPLACED.code.startswith(word)}
+    return not named.intersection(options.ignore) and (not options.select or bool(named.intersection(options.select)))
+
+
+def _state(
+    model: Model,
+    rules: Sequence[Rule],
+    options: Options,
+    refusals: Refusals,
+    answer: Answer,
+    progress: Callable[[str], object],
+) -> State:
+    """Whether safe fixes make the target take the model: tried, and asked again where the target is here."""
+    progress("trying the repair")
+    outcome = repaired(model, rules, options, refusals)
+    if answer.asked:
+        attempt = legalise(outcome, rules, options, lambda made: _build(made, options))
+        outcome = attempt.outcome
+        if attempt.engine is not None and attempt.engine.outcome == "failed":
+            return "blocked"
+    return "blocked" if any(_errors_left(outcome)) else "repairable"
+
+
+def _errors_left(outcome: Outcome) -> Iterator[Literal[True]]:
+    left = (*outcome.remaining, *(finding for finding, _ in outcome.withheld))
+    return (True for finding in left if finding.level == "error")

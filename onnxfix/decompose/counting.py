@@ -1,0 +1,99 @@
+"""Range, ConstantOfShape, Expand and CumSum for opsets without them."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+
+from onnxfix.decompose import forms
+from onnxfix.decompose.op import NoRewrite, Op
+from onnxfix.decompose.places import negative
+
+_T = onnx.TensorProto
+_FACTORS = {_T.FLOAT, _T.DOUBLE, _T.FLOAT16, _T.INT32, _T.INT64}
+"""Types that Mul takes in every opset, and in which a product with one changes nothing."""
+
+
+def range_of_places(op: Op) -> None:
+    """Range as start + place * delta; the places are where a tensor of ones is not zero.
+
+    How many there are is computed in double, which is exact for whole numbers below 2**53.
+    """
+    dtype = op.dtype(0)
+    op.require(dtype in _FACTORS, "numbers of this type have no product in older opsets")
+    start, limit, delta = (op.make("Reshape", op.input(place), op.ints(1)) for place in range(3))
+    length = forms.cast(op, op.make("Sub", limit, start), _T.DOUBLE)
+    steps = op.make("Ceil", op.make("Div", length, forms.cast(op, delta, _T.DOUBLE)))
+    count = forms.cast(op, steps, _T.INT64)
+    below = negative(op, count)
+    count = op.make("Mul", count, op.make("Sub", op.ints(1), below))
+    ones = op.make("ConstantOfShape", count, value=onnx.numpy_helper.from_array(np.ones(1, dtype=np.int64)))
+    places = op.make("Reshape", op.make("NonZero", ones), op.ints(-1))
+    places = places if dtype == _T.INT64 else forms.cast(op, places, dtype)
+    op.finish(op.make("Add", start, op.make("Mul", places, delta)))
+
+
+def filled(op: Op) -> None:
+    """ConstantOfShape as Tile of the one value."""
+    rank = op.dims(0)[0]
+    if not isinstance(rank, int):
+        raise NoRewrite("the rank of its result is not known")
+    value = op.attribute("value")
+    single = np.zeros(1, np.float32) if value is None else onnx.numpy_helper.to_array(value)
+    if rank == 0:
+        op.finish(op.make("Identity", op.const(single.reshape(()))))
+        return
+    op.finish(op.make("Tile", op.const(single.reshape([1] * rank)), op.input(0)))
+
+
+def expanded(op: Op) -> None:
+    """Expand as a product with ones of that shape (And with true for bools), which broadcasts since opset 7."""
+    rank = op.dims(1)[0]
+    if not isinstance(rank, int):
+        raise NoRewrite("the rank of its result is not known")
+    dtype = op.dtype(0)
+    if rank == 0:
+        op.finish(op.make("Identity", op.input(0)))
+        return
+    if dtype == _T.BOOL:
+        ones = op.make("Tile", op.const(np.ones([1] * rank, dtype=np.uint8)), op.input(1))
+        op.finish(op.make("And", op.input(0), forms.cast(op, ones, _T.BOOL)))
+        return
+    op.require(dtype in _FACTORS, "numbers of this type have no product in older opsets")
+    ones = op.make("Tile", op.const(np.ones([1] * rank), _T.FLOAT), op.input(1))
+    op.finish(op.make("Mul", op.input(0), ones if dtype == _T.FLOAT else forms.cast(op, ones, dtype)))
+
+
+def running_sum(op: Op) -> None:
+    """CumSum by doubling: after k steps every element holds the sum of the 2**k elements up to it.
+
+    log2(n) additions of the whole tensor for n elements on the axis.  Integers are exact, floats are added in another
+    order.
+    """
+    rank = len(op.dims(0))
+    axis = int(op.values(1, "its axis").reshape(-1)[0]) % rank
+    count = op.dims(0)[axis]
+    if not isinstance(count, int):
+        raise NoRewrite(f"the size of axis {axis} is not fixed")
+    sign = -1 if op.attribute("reverse", 0) else 1
+    result = _moved(op, op.input(0), axis, sign, count) if op.attribute("exclusive", 0) else op.input(0)
+    step = 1
+    while step < count:
+        result = op.make("Add", result, _moved(op, result, axis, sign * step, count))
+        step *= 2
+    op.finish(op.make("Identity", result) if result == op.input(0) else result)
+
+
+def _moved(op: Op, value: str, axis: int, by: int, count: int) -> str:
+    """The value moved along an axis, with zeros in the places that become free."""
+    kept = max(count - abs(by), 0)
+    start = 0 if by > 0 else count - kept
+    rank, free = len(op.dims(0)), count - kept
+    inside = forms.slices(op, value, [axis], [start], [start + kept])
+    if op.dtype(0) in (_T.INT32, _T.INT64):  # older opsets pad floats only
+        part = forms.slices(op, op.input(0), [axis], [0], [free])
+        zeros = op.make("Mul", part, op.const(np.array(0), op.dtype(0)))
+        return op.make("Concat", *((zeros, inside) if by > 0 else (inside, zeros)), axis=axis)
+    pads = [0] * 2 * rank
+    pads[axis if by > 0 else rank + axis] = free
+    return forms.pad(op, inside, pads, 0.0, op.dtype(0))

@@ -1,0 +1,130 @@
+"""GatherElements, GatherND, ScatterND and Scatter for opsets without them: by Gather from a table of rows.
+
+The reach of Gather is every opset; it copies elements of any type, so that NaN, infinities and texts stay.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import onnx
+
+from onnxfix.decompose import forms
+from onnxfix.decompose.op import Op
+from onnxfix.decompose.places import from_front, product, weighed
+from onnxfix.decompose.sizes import counted, part
+
+_T = onnx.TensorProto
+_LARGE = 1 << 26
+"""Elements of a table of all pairs that may be made without asking: 512 MiB of int64."""
+
+
+def gather_elements(op: Op) -> None:
+    """GatherElements as Gather from the flat data, at places that are counted up from the coordinates."""
+    rank = len(op.dims(0))
+    op.require(rank > 0 and 0 not in op.dims(0), "its data may be empty, or is a scalar")
+    flat = op.make("Reshape", op.input(0), op.ints(-1))
+    op.finish(op.make("Gather", flat, _flat_places(op, op.attribute("axis") % rank), axis=0))
+
+
+def _flat_places(op: Op, axis: int) -> str:
+    """int64, shaped as input 1: where in the flat input 0 each index along `axis` points."""
+    rank = len(op.dims(0))
+    strides: list[str | int] = [1]
+    for other in range(rank - 1, 0, -1):
+        strides.insert(0, product(op, strides[0], part(op, 0, other)))
+    places = weighed(op, from_front(op, 1, part(op, 0, axis)), strides[axis])
+    known = np.zeros([1] * rank, dtype=np.int64)
+    for other in (number for number in range(rank) if number != axis):
+        count, stride = part(op, 1, other), strides[other]
+        shape = [-1 if number == other else 1 for number in range(rank)]
+        if isinstance(count, int) and isinstance(stride, int):
+            known = known + (np.arange(count, dtype=np.int64) * stride).reshape(shape)
+        else:
+            places = op.make("Add", places, weighed(op, forms.reshape(op, counted(op, count), shape), stride))
+    return op.make("Add", places, op.const(known)) if rank > 1 else places
+
+
+def gather_nd(op: Op) -> None:
+    """GatherND as Gather of rows: an index of k numbers is one number in the data with k axes made one."""
+    behind = op.attribute("batch_dims", 0) or 0
+    width = op.dims(1)[-1]
+    op.require(isinstance(width, int) and width > 0, "the length of an index is not known")
+    axes = behind + int(width or 0)
+    rows = _rows(op, 1, _sizes(op, axes), behind)
+    op.finish(op.make("Gather", _table(op, axes), rows, axis=0))
+
+
+def _sizes(op: Op, axes: int) -> list[int]:
+    """The first sizes of the data, which must be known."""
+    known = [dim for dim in op.dims(0)[:axes] if isinstance(dim, int)]
+    op.require(len(known) == axes, "the sizes that its indices speak of are not fixed")
+    return known
+
+
+def _table(op: Op, axes: int) -> str:
+    """Input 0 with its first `axes` made one."""
+    if axes == 1:
+        return op.input(0)
+    rest = op.shape(0)[axes:]
+    op.require(0 not in rest, "its data is empty")
+    return forms.reshape(op, op.input(0), [-1, *rest])
+
+
+def _rows(op: Op, position: int, sizes: Sequence[int], behind: int) -> str:
+    """int64: the row that each index (the last axis of an input) means, behind so many batch axes."""
+    strides = [math.prod(sizes[number + 1 :]) for number in range(len(sizes))]
+    values = op.constant(position)
+    own = np.array(sizes[behind:], dtype=np.int64), np.array(strides[behind:], dtype=np.int64)
+    base = np.zeros([1] * behind, dtype=np.int64)
+    for axis in range(behind):
+        shape = [-1 if number == axis else 1 for number in range(behind)]
+        base = base + (np.arange(sizes[axis], dtype=np.int64) * strides[axis]).reshape(shape)
+    rank = len(op.dims(position)) - 1
+    base = base.reshape([*base.shape, *[1] * (rank - behind)])
+    if values is not None:
+        whole = values.astype(np.int64)
+        return op.const((np.where(whole < 0, whole + own[0], whole) * own[1]).sum(axis=-1) + base)
+    weighted = op.make("Mul", from_front(op, position, op.const(own[0])), op.const(own[1]))
+    rows = forms.reduce(op, "ReduceSum", weighted, [rank], keepdims=False)
+    return op.make("Add", rows, op.const(base)) if behind else rows
+
+
+def scatter_nd(op: Op) -> None:
+    """ScatterND without a reduction as ScatterElements of whole rows."""
+    op.require(op.attribute("reduction", "none") == "none", "its reduction is not written in older operators")
+    width, dims = op.dims(1)[-1], op.shape(0)
+    op.require(isinstance(width, int) and width > 0, "the length of an index is not known")
+    axes = int(width or 0)
+    op.require(0 not in dims, "its data is empty")
+    across = math.prod(dims[axes:])
+    rows = forms.reshape(op, _rows(op, 1, dims[:axes], 0), [-1, 1])
+    updates = forms.reshape(op, op.input(2), [-1, across])
+    if across > 1:  # one index for each element of a row
+        rows = op.make("Add", rows, op.const(np.zeros((1, across), dtype=np.int64)))
+    table = forms.reshape(op, op.input(0), [-1, across])
+    op.finish(forms.reshape(op, op.make("ScatterElements", table, rows, updates, axis=0), dims))
+
+
+def scatter_by_choice(op: Op) -> None:
+    """Scatter as a choice for each place: its own element, or the last update that points there.
+
+    Every place is compared with every index: places x indices numbers.
+    """
+    data, indices = op.shape(0), op.shape(1)
+    count, updates = math.prod(data), math.prod(indices)
+    op.require(bool(data) and 0 not in (count, updates), "its data or its indices are empty")
+    if count * updates > _LARGE:
+        op.unsafe = f"comparing the indices takes {count} x {updates} numbers"
+    flat = forms.reshape(op, _flat_places(op, op.attribute("axis", 0) % len(data)), [1, -1])
+    order = np.arange(1, updates + 1, dtype=np.int64).reshape(1, -1)
+    hits = forms.cast(op, op.make("Equal", op.const(np.arange(count, dtype=np.int64).reshape(-1, 1)), flat), _T.INT64)
+    last = forms.reduce(op, "ReduceMax", op.make("Mul", hits, op.const(order)), [1], keepdims=False)
+    hit = forms.cast(op, forms.cast(op, last, _T.BOOL), _T.INT64)
+    own = np.arange(count, dtype=np.int64)
+    away = op.make("Add", op.const(count - 1 - own), last)  # from the own element to that update, behind all data
+    chosen = op.make("Add", op.const(own), op.make("Mul", hit, away))
+    both = op.make("Concat", *(forms.reshape(op, op.input(place), [-1]) for place in (0, 2)), axis=0)
+    op.finish(forms.reshape(op, op.make("Gather", both, chosen, axis=0), data))

@@ -1,0 +1,211 @@
+"""The checks of a search: a command, the parser, the builder, numbers, or NaN. A crash is a failure like others."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import signal
+import subprocess
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from onnxfix import engine, sandbox
+from onnxfix.engine.run import why_not
+from onnxfix.errors import OnnxfixError
+from onnxfix.legalise.locate import located
+from onnxfix.model import Model
+from onnxfix.model.inference import typed_scopes
+from onnxfix.model.scope import Scope
+from onnxfix.reduce.answers import Answer
+from onnxfix.verify.engine_run import compare_engine
+from onnxfix.verify.inputs import input_specs
+from onnxfix.verify.ranges import Watch, watch
+from onnxfix.verify.sizes import levels
+
+PLACE = "{}"
+"""What stands for the model's file in a command."""
+
+_SHOWN = 300
+
+
+class Check(Protocol):
+    """Looks at a candidate, which lies in the file `path`."""
+
+    @property
+    def title(self) -> str:
+        """What it does, in a few words."""
+        ...
+
+    def __call__(self, path: Path, model: Model) -> Answer:
+        """The answer for a candidate."""
+        ...
+
+
+@dataclass(frozen=True)
+class Command:
+    """A program that ends with another code than 0, or by a signal, when the model fails.
+
+    The file's path takes the place of `{}`, or comes last.  With `match`, a regular expression, a run fails only when
+    it is found in what the program prints; else it must end as it did for the whole model.
+    """
+
+    words: tuple[str, ...]
+    match: str = ""
+    timeout: float = 300.0
+
+    @property
+    def title(self) -> str:
+        """The command line."""
+        return shlex.join(self.words)
+
+    def __call__(self, path: Path, model: Model) -> Answer:  # noqa: ARG002
+        """Runs it. Raises OnnxfixError when the program does not exist."""
+        place = str(path)
+        words = [word.replace(PLACE, place) for word in self.words]
+        if words == list(self.words):
+            words.append(place)
+        try:
+            done = subprocess.run(words, capture_output=True, text=True, errors="replace", timeout=self.timeout)
+        except subprocess.TimeoutExpired:
+            return Answer("timeout", f"the command took longer than {self.timeout:g} s")
+        except OSError as error:
+            raise OnnxfixError(f"cannot be run: {error.strerror}", where=self.title) from None
+        said = f"{done.stdout}\n{done.stderr}"
+        if self.match:
+            found = re.search(self.match, said)
+            return Answer("match", " ".join(found.group().split())[:_SHOWN]) if found else Answer()
+        if not done.returncode:
+            return Answer()
+        ending = _ending(done.returncode)
+        lines = [line.strip() for line in said.splitlines() if line.strip()]
+        return Answer(ending, f"{ending}: {lines[-1][:_SHOWN]}" if lines else ending)
+
+
+@dataclass(frozen=True)
+class Engine:
+    """TensorRT's parser ("parse"), or parser and builder ("build"); a refusal counts by its kind and operator."""
+
+    kind: Literal["parse", "build"]
+    flavour: str | None = None
+    timeout: float = 300.0
+
+    @property
+    def title(self) -> str:
+        """The check's own name."""
+        return self.kind
+
+    def __call__(self, path: Path, model: Model) -> Answer:
+        """Parses and builds, in the sandbox. Raises OnnxfixError without TensorRT."""
+        result = engine.build(path, flavour=self.flavour, timeout=self.timeout)
+        if result.outcome in ("crashed", "timeout"):
+            return Answer(f"{result.outcome} {result.signal}".strip(), result.errors[0].message)
+        errors = [error for error in result.errors if self.kind == "build" or error.stage == "parse"]
+        if result.built or not errors:
+            return Answer()
+        first = errors[0]
+        parse, build = located(typed_scopes(model)[0], [asdict(first)])
+        places = tuple((scope.label, index) for scope, index, _ in (*parse, *build))
+        return Answer(f"{first.stage} {first.code} {first.op_type} {_kind(first.message)}", first.message, places)
+
+
+@dataclass
+class Numeric:
+    """Whether two runtimes compute different outputs: the engine and ONNX Runtime where engines can run.
+
+    Elsewhere ONNX Runtime and the reference evaluator of onnx.
+    """
+
+    timeout: float = 300.0
+
+    @property
+    def title(self) -> str:
+        """The check's own name."""
+        return "numeric"
+
+    def __call__(self, path: Path, model: Model) -> Answer:
+        """Runs both on seeded inputs."""
+        if not why_not():
+            found = compare_engine(path, timeout=self.timeout)
+            wrong = next(iter(found.wrong), None)
+            return Answer("numeric", f"output {wrong.name!r}: {wrong.why}") if wrong else Answer()
+        try:
+            specs = input_specs(model)
+            sizes = next(levels(specs, {}))
+            names = [value.name for value in model.proto.graph.output]
+            function = "onnxfix.reduce.runs:disagreement"
+            why = sandbox.default().call(function, str(path), names, specs, sizes[0], timeout=self.timeout)
+        except OnnxfixError:  # it has no baseline: nothing is known to be wrong
+            return Answer()
+        return Answer("numeric", why) if why else Answer()
+
+
+@dataclass
+class Finite:
+    """Whether NaN or infinity comes out of finite inputs.
+
+    Candidates are fed what flows at their borders in the whole model, whose inputs are `feeds`.
+    """
+
+    whole: Model
+    scope: Scope
+    feeds: Mapping[str, Any]
+    timeout: float = 300.0
+    known: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def title(self) -> str:
+        """The check's own name."""
+        return "nan"
+
+    def __call__(self, path: Path, model: Model) -> Answer:  # noqa: ARG002
+        """Watches every value of a candidate."""
+        feeds = self.values([value.name for value in model.proto.graph.input])
+        if feeds is None:
+            return Answer()
+        try:
+            found: Watch = watch(model, feeds, timeout=self.timeout)
+        except OnnxfixError:
+            return Answer()
+        if found.first is None:
+            return Answer()
+        first = found.first
+        return Answer("not finite", f"{first.name!r} holds {first.flaw}", (("", first.index),))
+
+    def values(self, names: list[str]) -> dict[str, Any] | None:
+        """What the whole model computes for these values; None when some is unknown or not finite."""
+        stored = {tensor.name for tensor in self.whole.proto.graph.initializer}
+        missing = [name for name in names if name not in self.known and name not in self.feeds]
+        if missing:
+            try:
+                self.known |= watch(self.whole, self.feeds, only=missing, keep=True, timeout=self.timeout).arrays
+            except OnnxfixError:
+                return None
+        every = {**self.feeds, **self.known}
+        wanted = [name for name in names if name in every]
+        if len(wanted) < len([name for name in names if name not in stored]):
+            return None
+        found = {name: every[name] for name in wanted}
+        return found if all(_finite(array) for array in found.values()) else None
+
+
+def _finite(array: Any) -> bool:
+    import numpy as np
+
+    return not np.issubdtype(getattr(array, "dtype", np.dtype(object)), np.floating) or bool(np.isfinite(array).all())
+
+
+def _ending(code: int) -> str:
+    """How a program ended; shells tell a signal as 128 and its number."""
+    number = -code if code < 0 else code - 128
+    if code < 0 or code > 128:
+        return signal.Signals(number).name if number in set(signal.Signals) else f"exit code {code}"
+    return f"exit code {code}"
+
+
+def _kind(message: str) -> str:
+    """A message without what changes from model to model: names, numbers, places."""
+    text = re.sub(r"[\"'`][^\"'`]*[\"'`]|\[[^\]]*\]|\{[^}]*\}|\([^)]*\)", "", message)
+    text = re.sub(r"\S*[\d_/]\S*", "", text)
+    return " ".join(text.split())[:200]

@@ -1,0 +1,71 @@
+"""Models against targets as a table, and what stands behind it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+
+from onnxfix.records import CheckReport
+from onnxfix.report.console import FINDINGS
+from onnxfix.report.groups import grouped, of_diagnostic
+from onnxfix.report.merged import merged, name_of
+from onnxfix.report.text import Line, Piece, counted, sentence, visible
+
+_PATH = 400
+_STYLES = {"ready": "green", "repairable": "yellow", "blocked": "bold red"}
+
+
+def matrix_lines(reports: Sequence[CheckReport]) -> Iterator[Line]:
+    """The findings of each model by the targets they are for, and then the table."""
+    for model in dict.fromkeys(report.model for report in reports):
+        own = [report for report in reports if report.model == model]
+        yield ((visible(model, _PATH), "bold"), f"   opset {own[0].summary.opset}, {counted(own[0].summary.nodes, 'node')}")
+        yield from _findings(own)
+    yield from _table(reports)
+    asked = sorted({report.asked for report in reports if report.asked})
+    here = f"{', '.join(asked)} asked itself; " if asked else ""
+    yield ((f"{here}the others by the fact base. Numbers are errors." if asked else "By the fact base.", "dim"),)
+
+
+def _findings(own: Sequence[CheckReport]) -> Iterator[Line]:
+    groups: dict[tuple[str, ...], list[object]] = {}
+    for item in merged(own):
+        groups.setdefault(item.targets, []).append(item.diagnostic)
+    for targets in groups:
+        found = [item.diagnostic for item in merged(own) if item.targets == targets]
+        everywhere = len(targets) == len(own)
+        yield ((f"for {'every target' if everywhere else ', '.join(map(visible, targets))}:", "dim"),)
+        yield from grouped(map(of_diagnostic, found), FINDINGS)
+    if own[0].complaint:
+        yield (("The ONNX checker refuses the model: ", "red"), sentence(own[0].complaint))
+
+
+def _table(reports: Sequence[CheckReport]) -> Iterator[Line]:
+    models = list(dict.fromkeys(report.model for report in reports))
+    targets = list(dict.fromkeys(map(name_of, reports)))
+    cells = {(report.model, name_of(report)): report for report in reports}
+    first = max([len(visible(model)) for model in models], default=0)
+    width = max(14, *(len(visible(target)) + 2 for target in targets)) if targets else 0
+    yield (" " * (first + 2), (" ".join(f"{visible(target):{width}}" for target in targets).rstrip(), "bold"))
+    for model in models:
+        row: list[Piece] = [f"{visible(model):{first}}  "]
+        for target in targets:
+            report = cells.get((model, target))
+            row.append((f"{_cell(report):{width}} ", _STYLES[report.state]) if report else " " * (width + 1))
+        yield row
+
+
+def _cell(report: CheckReport | None) -> str:
+    if report is None:
+        return ""
+    errors = sum(item.level == "error" for item in report.diagnostics)
+    return f"{report.state} ({errors})" if errors else report.state
+
+
+def statistics_lines(reports: Iterable[CheckReport]) -> Iterator[Line]:
+    """How often each rule finds something, the most frequent first."""
+    every = merged(reports)
+    counts = Counter((item.diagnostic.code, item.diagnostic.rule, item.diagnostic.level) for item in every)
+    for (code, rule, level), count in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])):
+        yield (f"{count:6} ", (visible(code), "bold"), f" {level} {visible(rule)}")
+    yield (f"{counted(len(every), 'finding')} of {counted(len(counts), 'rule')}.",)
