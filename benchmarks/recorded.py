@@ -39,7 +39,7 @@ def flat(values: dict[str, Any]) -> dict[str, Any]:
 def mapped(path: str, inputs: dict[str, Any], outputs: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Inputs and outputs as the model has them: sequences may have become tensors, and types may be others."""
     graph = onnx.load(path, load_external_data=False).graph
-    inputs = {name: plain(value) for name, value in inputs.items()}
+    inputs = {name: np.asarray(v) if isinstance(v := plain(value), np.generic) else v for name, value in inputs.items()}
     made = {value.name for value in graph.output}
     outputs = outputs if made >= outputs.keys() else flat({name: plain(value) for name, value in outputs.items()})
     inputs = {**flat(inputs), **inputs}

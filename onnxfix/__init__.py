@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from onnxfix.api import Options, check, convert_opset, opsets, repair
     from onnxfix.comparison import compare
+    from onnxfix.diff.records import Change, DiffReport
     from onnxfix.engine.execute import Engine
     from onnxfix.engine_records import BuildReport, CompareReport, PlanReport, RunReport
     from onnxfix.engines import BuildOptions, build, inspect
@@ -41,6 +42,7 @@ _HOME = {
     **dict.fromkeys(("CompareReport", "RunReport"), "onnxfix.engine_records"),
     "Engine": "onnxfix.engine.execute",
     "compare": "onnxfix.comparison",
+    **dict.fromkeys(("Change", "DiffReport"), "onnxfix.diff.records"),
     "run": "onnxfix.execution",
     **dict.fromkeys(("DoctorReport", "doctor"), "onnxfix.health"),
     **dict.fromkeys(("ModelFileError", "NotConverged", "OnnxfixError", "RuleError"), "onnxfix.errors"),
@@ -52,10 +54,12 @@ __all__ = [
     "AppliedFix",
     "BuildOptions",
     "BuildReport",
+    "Change",
     "Check",
     "CheckReport",
     "CompareReport",
     "Diagnostic",
+    "DiffReport",
     "DoctorReport",
     "Engine",
     "InterfaceChange",

@@ -8,6 +8,7 @@ from typing import Literal
 
 from onnxfix.actions import Context
 from onnxfix.actions.refusals import NOTHING, Refusals
+from onnxfix.errors import NotConverged
 from onnxfix.fixpoint.conversion import repaired
 from onnxfix.fixpoint.diagnose import Finding
 from onnxfix.fixpoint.options import Options
@@ -125,7 +126,10 @@ def _state(
 ) -> State:
     """Whether safe fixes make the target take the model: tried, and asked again where the target is here."""
     progress("trying the repair")
-    outcome = repaired(model, rules, options, refusals)
+    try:
+        outcome = repaired(model, rules, options, refusals)
+    except NotConverged:
+        return "blocked"
     if answer.asked:
         attempt = legalise(outcome, rules, options, lambda made: _build(made, options))
         outcome = attempt.outcome

@@ -47,12 +47,16 @@ def models(places: Iterable[Path]) -> Iterator[Path]:
         if place.is_dir():
             found = sorted(path for path in place.rglob("*.onnx") if path.is_file())
         elif glob.has_magic(str(place)) and not place.exists():
-            found = sorted(path for path in map(Path, glob.glob(str(place), recursive=True)) if path.is_file())
+            found = sorted(path for path in _matching(place) if path.is_file())
         else:
             found = [place]
         if not found:
             raise ModelFileError("holds no .onnx file" if place.is_dir() else "matches no file", where=str(place))
         yield from found
+
+
+def _matching(pattern: Path) -> Iterator[Path]:
+    return map(Path, glob.glob(str(pattern), recursive=True))  # noqa: PTH207 - Path.glob knows no absolute pattern
 
 
 def check_all(

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+import io
+import shlex
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -11,12 +15,20 @@ import onnx
 
 from onnxfix.destination import destination_of
 from onnxfix.errors import OnnxfixError
+from onnxfix.execution import write_npz
+from onnxfix.files import write_whole
 from onnxfix.model import Model, load, save
 from onnxfix.model.inference import typed_scopes
 from onnxfix.model.scope import scopes_of
 from onnxfix.model.types import from_value_info, type_text
+from onnxfix.reduce.answers import Answers
+from onnxfix.reduce.checks import Check, Command, Engine, Finite, Numeric
 from onnxfix.reduce.extract import around as extract_around
 from onnxfix.reduce.extract import between
+from onnxfix.reduce.origin import Origin, origins, signed
+from onnxfix.reduce.search import Search, search_nodes, size_of
+from onnxfix.reduce.shrink import shrink
+from onnxfix.verify.ranges import recorded_feeds, watch
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +92,121 @@ def extract(
         _signature(proto.graph.output),
         complaint,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class ReduceReport:
+    """The smallest model that still fails: `failure` is how the whole model does, `check` what was asked.
+
+    `before` and `nodes` count the nodes in all graphs, Constants left out.  `checks` were run, `recalled` answers
+    came from an earlier search.  `inputs` is the .npz file with the inputs that show the failure, "" without one.
+    """
+
+    model: str
+    check: str
+    failure: str
+    before: int
+    nodes: int
+    checks: int
+    recalled: int
+    output: str
+    origin: tuple[Origin, ...]
+    inputs: str = ""
+    seconds: float = 0.0
+
+    @property
+    def exit_code(self) -> int:
+        """0: the model fails and was made smaller as far as possible."""
+        return 0
+
+    def to_json(self) -> dict[str, Any]:
+        """The report as JSON types."""
+        return {**asdict(self), "exit_code": self.exit_code}
+
+
+def reduce(
+    model: str | Path | onnx.ModelProto,
+    output: str | Path,
+    *,
+    check: str = "build",
+    match: str = "",
+    inputs: str | Path | None = None,
+    timeout: float = 300.0,
+    progress: Callable[[str], object] = str,
+) -> ReduceReport:
+    """Write the smallest sub-model that fails as the whole model does.
+
+    `check` is "build", "parse", "numeric", "nan", or a command line that ends with another code than 0 when the model
+    (in the place of `{}`, or after the last word) fails; with `match`, a regular expression, when it prints that.
+    `timeout` is in seconds, for one check.  `inputs` is a .npz file for "nan".  A crash is a failure.  What a search
+    that was interrupted has learnt lies in OUTPUT.search.json, and the next one goes on from there.
+    Raises OnnxfixError for a model that does not fail.
+    """
+    started = time.perf_counter()
+    whole = load(model)
+    destination = destination_of(whole, output, in_place=False)
+    assert destination is not None
+    asked = _check(whole, check, match, inputs, timeout)
+    kept = Answers(destination.with_name(f"{destination.name}.search.json"), _subject(whole, asked.title, match))
+    search = Search(whole, asked, kept, progress, values=isinstance(asked, Finite))
+    before = size_of(whole)
+    if not search.begin():
+        hint = "nothing is to be found" if not match else "perhaps --match does not fit"
+        raise OnnxfixError(f"does not fail the check {asked.title!r}", where=whole.label, hint=hint)
+    search_nodes(search)
+    shrink(search)
+    search_nodes(search)
+    origin = tuple(origins(search.model))
+    save(signed(search.model, whole.label, asked.title, search.first.message, origin), destination, embed=True)
+    feeds = _write_inputs(asked, search.model, destination)
+    kept.forget()
+    return ReduceReport(
+        whole.label,
+        asked.title,
+        search.first.message,
+        before,
+        size_of(search.model),
+        search.checks,
+        kept.recalled,
+        str(destination),
+        origin,
+        feeds,
+        time.perf_counter() - started,
+    )
+
+
+def _check(whole: Model, check: str, match: str, inputs: str | Path | None, timeout: float) -> Check:
+    if check in ("build", "parse"):
+        return Engine("build" if check == "build" else "parse", timeout=timeout)
+    if check == "numeric":
+        return Numeric(timeout)
+    if check == "nan":
+        feeds = recorded_feeds(whole, Path(inputs) if inputs else None)
+        return Finite(whole, watch(whole, feeds, timeout=timeout).feeds, timeout)
+    try:
+        words = tuple(shlex.split(check))
+    except ValueError as error:
+        raise OnnxfixError(f"the command cannot be read: {error}", where=check) from None
+    if not words:
+        raise OnnxfixError("the check is empty", hint="give a command, or build, parse, numeric or nan")
+    return Command(words, match, timeout)
+
+
+def _subject(whole: Model, title: str, match: str) -> str:
+    """What a search is about: its answers are of no use to another."""
+    text = hashlib.sha256(whole.proto.SerializeToString(deterministic=True)).hexdigest()
+    return f"{text} {title} {match}"
+
+
+def _write_inputs(check: Check, model: Model, destination: Path) -> str:
+    feeds = check.values([v.name for v in model.proto.graph.input]) if isinstance(check, Finite) else None
+    if not feeds:
+        return ""
+    path = destination.with_suffix(".npz")
+    with io.BytesIO() as file:
+        write_npz(file, feeds)
+        write_whole(path, file.getvalue())
+    return str(path)
 
 
 def node_count(model: Model) -> int:

@@ -207,7 +207,7 @@ def _write(path: Path, arrays: Mapping[str, Array]) -> None:
     draft = temporary(path)
     try:
         with draft.open("wb") as file:
-            _write_npz(file, arrays)
+            write_npz(file, arrays)
         draft.replace(path)
     except OSError as error:
         raise unwritable(path, error) from None
@@ -215,7 +215,7 @@ def _write(path: Path, arrays: Mapping[str, Array]) -> None:
         draft.unlink(missing_ok=True)
 
 
-def _write_npz(file: BinaryIO, arrays: Mapping[str, Array]) -> None:
+def write_npz(file: BinaryIO, arrays: Mapping[str, Array]) -> None:
     """As numpy.savez does, which cannot write an array that is called "file"."""
     with zipfile.ZipFile(file, "w") as archive:
         for name, array in arrays.items():

@@ -12,16 +12,24 @@ import pytest
 import onnxfix
 
 NAMES = [
-    *("AppliedFix", "BuildOptions", "BuildReport", "Check", "CheckReport", "CompareReport", "Diagnostic"),
+    *(
+        "AppliedFix",
+        "BuildOptions",
+        "BuildReport",
+        "Change",
+        "Check",
+        "CheckReport",
+        "CompareReport",
+        "Diagnostic",
+        "DiffReport",
+    ),
     *("DoctorReport", "Engine", "InterfaceChange", "ModelFileError", "NotConverged", "OnnxfixError", "Options"),
     *("PlanReport", "RepairReport", "RuleError", "RunReport", "Verdict", "Withheld", "build", "check", "compare"),
     *("convert_opset", "doctor", "inspect", "opsets", "repair", "run"),
 ]
 
 SIGNATURES = {
-    "check": (
-        "(model, *, target=None, select=(), ignore=(), rules=(), ask_target=True, progress=<class 'str'>)"
-    ),
+    "check": ("(model, *, target=None, select=(), ignore=(), rules=(), ask_target=True, progress=<class 'str'>)"),
     "repair": (
         "(model, output=None, *, target=None, opset=None, select=(), ignore=(), unsafe_fixes=False, "
         "interface_changes=False, rules=(), verify='engine', inputs=None, freeze=None, shapes=None, "
@@ -93,6 +101,8 @@ FIELDS = {
         ),
         "notes",
     ],
+    "Change": ["kind", "subject", "message", "scope", "before", "after", "old", "new", "rule", "details"],
+    "DiffReport": ["before", "after", "changes", "nodes", "matched", "numbers", "seconds"],
     "InterfaceChange": ["kind", "name", "before", "after"],
     "Withheld": ["diagnostic", "reason"],
     "Check": ["kind", "outcome", "reason", "details"],

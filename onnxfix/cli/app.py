@@ -21,10 +21,14 @@ from onnxfix.report.text import sentence
 
 COMMANDS = {
     "repair": "repair a model, prove the repair, and write it",
-    "check": "say what is wrong with models; change nothing",
+    "check": "say what is wrong with models, for one TensorRT or several; change nothing",
+    "explain": "what a message or a log means, and what repairs it",
+    "targets": "the TensorRT releases and devices, and what is known of them",
     "run": "run a model or a plan file on the GPU, and time it",
     "compare": "compare an engine with its model: per output and per layer",
     "diff": "what changed between two models",
+    "extract": "write a part of a model: between values, or around a node",
+    "reduce": "find the smallest part of a model that still fails",
     "show": "the facts about a model: interface, operators, weights",
     "build": "build a TensorRT engine and write its plan file",
     "inspect": "what a plan file holds, and whether it loads here",

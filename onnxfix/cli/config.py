@@ -123,4 +123,6 @@ _KEYS: dict[str, tuple[Callable[[Any], bool], str, Callable[[Path, Any], Any]]] 
     "unsafe-fixes": (lambda value: isinstance(value, bool), "true or false", _as_it_is),
     "rules": (_is_texts, "a list of folders", _as_folders),
     "verify": (lambda value: value in VERIFICATIONS, f"one of {', '.join(VERIFICATIONS)}", _as_it_is),
+    "per-file-ignores": (_is_texts_by_name, "a table of lists of rules", _as_patterns),
+    "baseline": (lambda value: isinstance(value, str), "the path of a file", _as_path),
 }

@@ -1,4 +1,4 @@
-"""Where, Trilu, OneHot, EyeLike and ReverseSequence for opsets without them: choices by Gather, which every opset has."""
+"""Where, Trilu, OneHot, EyeLike and ReverseSequence for opsets without them: choices by Gather."""
 
 from __future__ import annotations
 

@@ -33,7 +33,8 @@ def einsum(op: Op) -> None:
     left = operands[0]
     for number, right in enumerate(operands[1:], 1):
         later = output + "".join(other.labels for other in operands[number + 1 :])
-        left = _joined(op, _summed(op, left, later + right.labels), _summed(op, right, later + left.labels), later, sizes)
+        one, other = _summed(op, left, later + right.labels), _summed(op, right, later + left.labels)
+        left = _joined(op, one, other, later, sizes)
     left = _summed(op, left, output)
     order = [left.labels.index(label) for label in output]
     moved = order != sorted(order)
@@ -47,7 +48,9 @@ def _equation(op: Op) -> tuple[list[_Operand], str]:
     terms = before.split(",")
     op.require(len(terms) == len(op.node.input), "its equation is of another number of operands")
     ranks = [len(op.dims(place)) for place in range(len(terms))]
-    wide = max((rank - len(t.replace("...", "")) for t, rank in zip(terms, ranks, strict=True) if "..." in t), default=0)
+    wide = max(
+        (rank - len(t.replace("...", "")) for t, rank in zip(terms, ranks, strict=True) if "..." in t), default=0
+    )
     spare = [chr(number) for number in range(0x100, 0x100 + wide)]
     operands = []
     for place, (term, rank) in enumerate(zip(terms, ranks, strict=True)):

@@ -21,6 +21,12 @@ def _whole(op: Op, value: int) -> str:
     return op.const(np.array(value), INT32)
 
 
+def _shifted(op: Op, value: str, sign: int) -> str:
+    """2**31 more or less, in two steps: the engine gets a sum with int32's lowest number wrong (seen on a GPU)."""
+    half = _whole(op, sign * 2**30)
+    return op.make("Add", op.make("Add", value, half), half)
+
+
 def bits_of(op: Op, x: str) -> str:
     """The int32 with the bits of a float; of any NaN those of the quiet one."""
     size = op.make("Abs", x)
@@ -39,13 +45,13 @@ def bits_of(op: Op, x: str) -> str:
     zero = _scalar(op, 0)
     minus_zero = op.make("Less", op.make("Div", _scalar(op, 1), x), zero)  # 1 / -0 is minus infinity
     negative = op.make("Or", op.make("Less", x, zero), minus_zero)
-    return op.make("Where", negative, op.make("Add", found, _whole(op, -(2**31))), found)
+    return op.make("Where", negative, _shifted(op, found, -1), found)
 
 
 def of_bits(op: Op, bits: str) -> str:
     """The float with the bits of an int32."""
     negative = op.make("Less", bits, _whole(op, 0))
-    size = op.make("Where", negative, op.make("Sub", bits, _whole(op, -(2**31))), bits)
+    size = op.make("Where", negative, _shifted(op, bits, 1), bits)
     exponent = op.make("Div", size, _whole(op, _FRACTION))
     fraction = forms.cast(op, op.make("Sub", size, op.make("Mul", exponent, _whole(op, _FRACTION))), FLOAT)
     powers = np.exp2(np.clip(np.arange(256) - 127, _SMALLEST, _LARGEST)).astype(np.float32)

@@ -6,7 +6,6 @@ The reach of Gather is every opset; it copies elements of any type, so that NaN,
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
 import onnx
@@ -14,7 +13,7 @@ import onnx
 from onnxfix.decompose import forms
 from onnxfix.decompose.op import Op
 from onnxfix.decompose.places import from_front, product, weighed
-from onnxfix.decompose.sizes import counted, part
+from onnxfix.decompose.sizes import counted, joined, part
 
 _T = onnx.TensorProto
 _LARGE = 1 << 26
@@ -53,43 +52,34 @@ def gather_nd(op: Op) -> None:
     width = op.dims(1)[-1]
     op.require(isinstance(width, int) and width > 0, "the length of an index is not known")
     axes = behind + int(width or 0)
-    rows = _rows(op, 1, _sizes(op, axes), behind)
+    rows = _rows(op, axes, behind)
     op.finish(op.make("Gather", _table(op, axes), rows, axis=0))
-
-
-def _sizes(op: Op, axes: int) -> list[int]:
-    """The first sizes of the data, which must be known."""
-    known = [dim for dim in op.dims(0)[:axes] if isinstance(dim, int)]
-    op.require(len(known) == axes, "the sizes that its indices speak of are not fixed")
-    return known
 
 
 def _table(op: Op, axes: int) -> str:
     """Input 0 with its first `axes` made one."""
     if axes == 1:
         return op.input(0)
-    rest = op.shape(0)[axes:]
+    rest = [part(op, 0, axis) for axis in range(axes, len(op.dims(0)))]
     op.require(0 not in rest, "its data is empty")
-    return forms.reshape(op, op.input(0), [-1, *rest])
+    return op.make("Reshape", op.input(0), joined(op, [-1, *rest]))
 
 
-def _rows(op: Op, position: int, sizes: Sequence[int], behind: int) -> str:
-    """int64: the row that each index (the last axis of an input) means, behind so many batch axes."""
-    strides = [math.prod(sizes[number + 1 :]) for number in range(len(sizes))]
-    values = op.constant(position)
-    own = np.array(sizes[behind:], dtype=np.int64), np.array(strides[behind:], dtype=np.int64)
-    base = np.zeros([1] * behind, dtype=np.int64)
-    for axis in range(behind):
-        shape = [-1 if number == axis else 1 for number in range(behind)]
-        base = base + (np.arange(sizes[axis], dtype=np.int64) * strides[axis]).reshape(shape)
-    rank = len(op.dims(position)) - 1
-    base = base.reshape([*base.shape, *[1] * (rank - behind)])
-    if values is not None:
-        whole = values.astype(np.int64)
-        return op.const((np.where(whole < 0, whole + own[0], whole) * own[1]).sum(axis=-1) + base)
-    weighted = op.make("Mul", from_front(op, position, op.const(own[0])), op.const(own[1]))
+def _rows(op: Op, axes: int, behind: int) -> str:
+    """int64: the row that each index (the last axis of input 1) means, behind so many batch axes."""
+    sizes: list[str | int] = [part(op, 0, axis) for axis in range(axes)]
+    strides: list[str | int] = [1]
+    for size in reversed(sizes[1:]):
+        strides.insert(0, product(op, strides[0], size))
+    weights = joined(op, strides[behind:])
+    weighted = op.make("Mul", from_front(op, 1, joined(op, sizes[behind:])), weights)
+    rank = len(op.dims(1)) - 1
     rows = forms.reduce(op, "ReduceSum", weighted, [rank], keepdims=False)
-    return op.make("Add", rows, op.const(base)) if behind else rows
+    for axis in range(behind):
+        shape = [-1 if number == axis else 1 for number in range(rank)]
+        along = forms.reshape(op, counted(op, sizes[axis]), shape)
+        rows = op.make("Add", rows, weighed(op, along, strides[axis]))
+    return rows
 
 
 def scatter_nd(op: Op) -> None:
@@ -100,7 +90,7 @@ def scatter_nd(op: Op) -> None:
     axes = int(width or 0)
     op.require(0 not in dims, "its data is empty")
     across = math.prod(dims[axes:])
-    rows = forms.reshape(op, _rows(op, 1, dims[:axes], 0), [-1, 1])
+    rows = forms.reshape(op, _rows(op, axes, 0), [-1, 1])
     updates = forms.reshape(op, op.input(2), [-1, across])
     if across > 1:  # one index for each element of a row
         rows = op.make("Add", rows, op.const(np.zeros((1, across), dtype=np.int64)))

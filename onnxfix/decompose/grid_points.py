@@ -1,4 +1,4 @@
-"""GridSample of floats by Gather: the points around each position, weighed and added (ONNX operator spec, GridSample-22).
+"""GridSample by Gather: the points around each position, weighed and added (ONNX operator spec, GridSample-22).
 
 Where the spec is silent, on coordinates far outside, it does what the reference evaluator of ONNX does.
 """

@@ -94,6 +94,25 @@ def whole_extreme(op: Op) -> None:
     op.finish(op.make("Identity", result) if result == op.input(0) else result)
 
 
+def broadcast_extreme(op: Op) -> None:
+    """Max, Min, Sum and Mean, whose inputs are of one shape before opset 8: each input is expanded."""
+    shapes = [op.shape(place) for place in range(len(op.node.input))]
+    result = np.broadcast_shapes(*shapes)
+    target = op.ints(*result)
+    values = [
+        name if shape == result else op.make("Expand", name, target)
+        for name, shape in zip(op.node.input, shapes, strict=True)
+    ]
+    op.require(values != list(op.node.input), "its inputs are of one shape")
+    op.finish(op.make(op.node.op_type, *values))
+
+
+def thresholded_relu(op: Op) -> None:
+    """ThresholdedRelu: what is above alpha, else 0."""
+    zero, alpha = op.like(0, 0), op.like(0, op.attribute("alpha", 1.0))
+    op.finish(op.make("Where", op.make("Greater", op.input(0), alpha), op.input(0), zero))
+
+
 def whole_clip(op: Op) -> None:
     """Clip of whole numbers, which was for floats only before opset 12: by Max and Min."""
     if op.dtype(0) in _FLOATS:
@@ -106,7 +125,9 @@ def whole_clip(op: Op) -> None:
 def remainder(op: Op) -> None:
     """Mod of whole numbers: what is left of the quotient, plus the divisor where the signs differ (fmod = 0)."""
     dtype = op.dtype(0)
-    op.require(dtype in _IN_DOUBLE or dtype == _T.INT64, "the remainder of such numbers is not exact in older operators")
+    op.require(
+        dtype in _IN_DOUBLE or dtype == _T.INT64, "the remainder of such numbers is not exact in older operators"
+    )
     a, b = int64(op, 0), int64(op, 1)
     rest = op.make("Sub", a, op.make("Mul", op.make("Div", a, b), b))
     if not op.attribute("fmod", 0):

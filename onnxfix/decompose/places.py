@@ -1,4 +1,4 @@
-"""Whole numbers that are places in a tensor, computed by what opset 7 has: int64 products, sums and float comparisons."""
+"""Whole numbers that are places in a tensor, computed by what opset 7 has: int64 arithmetic, comparisons of floats."""
 
 from __future__ import annotations
 
@@ -46,5 +46,3 @@ def product(op: Op, one: str | int, other: str | int) -> str | int:
     if isinstance(one, int):
         one, other = other, one
     return weighed(op, str(one), other)
-
-

@@ -104,7 +104,7 @@ def _groups(
         others = right.get(key, [])
         if len(group) == len(others):
             for a, b in itertools.chain(_named(one, two, group, others), _rest(pairs, group, others)):
-                if pairs.free(a, b) and (not weak or related(one, two, pairs, a, b)):
+                if pairs.free(a, b) and (not weak or a in one.still or related(one, two, pairs, a, b)):
                     pairs.add(a, b)
                     _follow(one, two, pairs, *labels)
 

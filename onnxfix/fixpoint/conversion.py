@@ -43,7 +43,7 @@ def converted(outcome: Outcome, rules: Sequence[Rule], options: Options, refusal
             return outcome
         attempt = continued(rewritten, rules, options, refusals)
         blocked = blockers_of(attempt)
-        if blocked and blocked[0].proposal.scope.opset >= version and options.opset and options.opset < version:
+        if blocked and blocked[0].proposal.scope.opset > version and options.opset and options.opset < version:
             return outcome
     return outcome
 

@@ -69,7 +69,7 @@ def reads(scope: Scope, indexes: Iterable[int]) -> Iterator[str]:
 def value_info(scope: Scope, name: str) -> onnx.ValueInfoProto | None:
     """The declared or inferred type of a value as a message of its own; None when it is not known."""
     home = home_of(scope, name)
-    if home is None or home.is_function:
+    if home is None or isinstance(home.proto, onnx.FunctionProto):
         return None
     outputs = [value for value in home.proto.output if value.name == name] if name in home.output_set else []
     for found in (home.inputs.get(name), *outputs, home.inferred.get(name)):

@@ -17,6 +17,9 @@ from onnxfix.opset.meaning import HINTS, MEANING, NEGATIVE_AXES, NEW_VALUES, OLD
 from onnxfix.opset.view import View, schema_at
 from onnxfix.rewrite.attributes import same_attribute
 
+_PREFIX = {"sequence": "seq(", "optional": "optional("}
+"""How the types of a kind begin in a schema; what they hold is not known here."""
+
 Formal = OpSchema.FormalParameter
 Option = OpSchema.FormalParameterOption
 
@@ -94,7 +97,10 @@ def _types(view: View, new: OpSchema) -> str:
             allowed = _allowed(new, formal)
             kind = view.scope.type_of(name)
             if not kind.dtype:
-                if not _allowed(view.schema, old_formal) <= allowed:
+                possible = {
+                    name for name in _allowed(view.schema, old_formal) if name.startswith(_PREFIX.get(kind.kind, ""))
+                }
+                if not possible <= allowed:
                     return f"the type of {name!r} is not known, and not all types are allowed there"
                 continue
             if f"tensor({dtype_name(kind.dtype)})" not in allowed:

@@ -16,6 +16,9 @@ from onnxfix.model.scope import Scope, subgraphs
 from onnxfix.model.types import STANDARD, to_value_info
 from onnxfix.opset.view import schema_at
 
+INVALID_DEFINITIONS = frozenset({"AffineGrid"})
+"""Operators whose definition breaks the rules of another one: AffineGrid-20 gives Range tensors that are no scalars."""
+
 Attributes = Mapping[str, onnx.AttributeProto]
 
 
@@ -25,7 +28,7 @@ def expansion(scope: Scope, index: int, version: int, names: Names) -> Edit | No
     None when `version` has it, or the schema holds no definition for the opset of the scope, or one that needs a
     type which is not known here.
     """
-    if schema_at(scope.nodes[index].op_type, version) is not None:
+    if schema_at(scope.nodes[index].op_type, version) is not None or scope.nodes[index].op_type in INVALID_DEFINITIONS:
         return None
     return written_out(scope, index, names) if scope.nodes[index].domain in STANDARD else None
 

@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from onnxfix import engine, sandbox
+from onnxfix.engine import EngineError
+from onnxfix.engine.parse import parse
 from onnxfix.engine.run import why_not
 from onnxfix.errors import OnnxfixError
 from onnxfix.legalise.locate import located
 from onnxfix.model import Model
 from onnxfix.model.inference import typed_scopes
-from onnxfix.model.scope import Scope
 from onnxfix.reduce.answers import Answer
 from onnxfix.verify.engine_run import compare_engine
 from onnxfix.verify.inputs import input_specs
@@ -98,16 +99,26 @@ class Engine:
 
     def __call__(self, path: Path, model: Model) -> Answer:
         """Parses and builds, in the sandbox. Raises OnnxfixError without TensorRT."""
-        result = engine.build(path, flavour=self.flavour, timeout=self.timeout)
-        if result.outcome in ("crashed", "timeout"):
-            return Answer(f"{result.outcome} {result.signal}".strip(), result.errors[0].message)
-        errors = [error for error in result.errors if self.kind == "build" or error.stage == "parse"]
-        if result.built or not errors:
+        try:
+            errors = parse(path, self.flavour, self.timeout) if self.kind == "parse" else self._build(path)
+        except sandbox.SandboxCrash as crash:
+            return Answer(f"crashed {crash.signal}", str(crash))
+        except sandbox.SandboxTimeout as late:
+            return Answer("timeout", str(late))
+        if not errors:
             return Answer()
         first = errors[0]
-        parse, build = located(typed_scopes(model)[0], [asdict(first)])
-        places = tuple((scope.label, index) for scope, index, _ in (*parse, *build))
+        refused, unbuilt = located(typed_scopes(model)[0], [asdict(first)])
+        places = tuple((scope.label, index) for scope, index, _ in (*refused, *unbuilt))
         return Answer(f"{first.stage} {first.code} {first.op_type} {_kind(first.message)}", first.message, places)
+
+    def _build(self, path: Path) -> tuple[EngineError, ...]:
+        result = engine.build(path, flavour=self.flavour, timeout=self.timeout)
+        if result.outcome == "crashed":
+            raise sandbox.SandboxCrash("the build", result.signal)
+        if result.outcome == "timeout":
+            raise sandbox.SandboxTimeout("the build", self.timeout)
+        return () if result.built else result.errors
 
 
 @dataclass
@@ -136,6 +147,8 @@ class Numeric:
             names = [value.name for value in model.proto.graph.output]
             function = "onnxfix.reduce.runs:disagreement"
             why = sandbox.default().call(function, str(path), names, specs, sizes[0], timeout=self.timeout)
+        except sandbox.SandboxCrash as crash:
+            return Answer(f"crashed {crash.signal}", f"it crashes a runtime: {crash.signal}")
         except OnnxfixError:  # it has no baseline: nothing is known to be wrong
             return Answer()
         return Answer("numeric", why) if why else Answer()
@@ -149,7 +162,6 @@ class Finite:
     """
 
     whole: Model
-    scope: Scope
     feeds: Mapping[str, Any]
     timeout: float = 300.0
     known: dict[str, Any] = field(default_factory=dict)
@@ -166,6 +178,8 @@ class Finite:
             return Answer()
         try:
             found: Watch = watch(model, feeds, timeout=self.timeout)
+        except sandbox.SandboxCrash as crash:
+            return Answer(f"crashed {crash.signal}", f"it crashes ONNX Runtime: {crash.signal}")
         except OnnxfixError:
             return Answer()
         if found.first is None:

@@ -19,12 +19,22 @@ def matrix_lines(reports: Sequence[CheckReport]) -> Iterator[Line]:
     """The findings of each model by the targets they are for, and then the table."""
     for model in dict.fromkeys(report.model for report in reports):
         own = [report for report in reports if report.model == model]
-        yield ((visible(model, _PATH), "bold"), f"   opset {own[0].summary.opset}, {counted(own[0].summary.nodes, 'node')}")
+        yield (
+            (visible(model, _PATH), "bold"),
+            f"   opset {own[0].summary.opset}, {counted(own[0].summary.nodes, 'node')}",
+        )
         yield from _findings(own)
     yield from _table(reports)
     asked = sorted({report.asked for report in reports if report.asked})
     here = f"{', '.join(asked)} asked itself; " if asked else ""
-    yield ((f"{here}the others by the fact base. Numbers are errors." if asked else "By the fact base.", "dim"),)
+    yield (
+        (
+            f"{here}the others by the fact base. The numbers count errors."
+            if asked
+            else "By the fact base; the numbers count errors.",
+            "dim",
+        ),
+    )
 
 
 def _findings(own: Sequence[CheckReport]) -> Iterator[Line]:
@@ -52,7 +62,7 @@ def _table(reports: Sequence[CheckReport]) -> Iterator[Line]:
         for target in targets:
             report = cells.get((model, target))
             row.append((f"{_cell(report):{width}} ", _STYLES[report.state]) if report else " " * (width + 1))
-        yield row
+        yield [*row[:-1], (row[-1][0].rstrip(), row[-1][1])] if isinstance(row[-1], tuple) else row
 
 
 def _cell(report: CheckReport | None) -> str:

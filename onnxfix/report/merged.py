@@ -34,5 +34,5 @@ def name_of(report: CheckReport) -> str:
 
 def _short(item: Diagnostic, report: CheckReport) -> str:
     """The message without the target's own name and words, which differ where the finding does not."""
-    text = item.message.replace(item.said, "") if item.said else item.message
-    return text.replace(report.target, "").split(";")[0] if item.said else text.replace(report.target, "")
+    text = item.message.split(item.said)[0] if item.said else item.message
+    return text.replace(report.target, "")

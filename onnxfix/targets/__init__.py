@@ -1,5 +1,6 @@
 """The fact base: what each TensorRT release and each device accepts, and what its messages mean."""
 
+from onnxfix.targets.advice import Advice, advice_ids, advice_named, advise
 from onnxfix.targets.devices import devices
 from onnxfix.targets.dtypes import dtype_name
 from onnxfix.targets.limits import limits
@@ -11,11 +12,15 @@ from onnxfix.targets.operators import refuses_operator, supports
 from onnxfix.targets.records import Explanation, Limit, Release, Support, Target, release
 
 __all__ = [
+    "Advice",
     "Explanation",
     "Limit",
     "Release",
     "Support",
     "Target",
+    "advice_ids",
+    "advice_named",
+    "advise",
     "devices",
     "dtype_name",
     "explain_message",

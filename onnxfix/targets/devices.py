@@ -54,7 +54,7 @@ def newest_on(track: Track, capability: str) -> str | None:
 
 def board_release(board: str) -> tuple[str, str]:
     """The newest TensorRT that a JetPack is known to bring to `board`, and a note that says which one."""
-    jetpacks = [key for key in table("devices")["jetpack"] if _fits(board, key)]
+    jetpacks = [key for key in table("devices")["jetpack"] if fits_board(board, key)]
     sure = [key for key in jetpacks if _states_tensorrt(key)]
     best = max(sure, key=version_key)
     release = jetpack_release(best)
@@ -66,7 +66,7 @@ def board_release(board: str) -> tuple[str, str]:
 def board_releases(board: str) -> list[str]:
     """Every TensorRT release that a JetPack brings to `board`, oldest first; empty for a device without JetPack."""
     jetpacks = table("devices")["jetpack"]
-    stated = {jetpack_release(key) for key in jetpacks if _fits(board, key) and "tensorrt" in jetpacks[key]}
+    stated = {jetpack_release(key) for key in jetpacks if fits_board(board, key) and "tensorrt" in jetpacks[key]}
     return sorted(stated, key=version_key)
 
 
@@ -82,13 +82,14 @@ def jetpack_release(jetpack: str) -> str:
 
 def check_jetpack(board: str, jetpack: str) -> None:
     """Raise OnnxfixError when no source says that `board` takes `jetpack`."""
-    if not _fits(board, jetpack):
-        fitting = ", ".join(f"jp{key}" for key in table("devices")["jetpack"] if _fits(board, key))
+    if not fits_board(board, jetpack):
+        fitting = ", ".join(f"jp{key}" for key in table("devices")["jetpack"] if fits_board(board, key))
         hint = f"known for {board}: {fitting}" if fitting else f"{board} does not use JetPack"
         raise OnnxfixError(f"JetPack {jetpack} is not known to run on {board}", hint=hint)
 
 
-def _fits(board: str, jetpack: str) -> bool:
+def fits_board(board: str, jetpack: str) -> bool:
+    """Whether a source says that `board` takes `jetpack`."""
     majors = devices()[board].get("jetpack_major", ())
     return int(jetpack.split(".")[0]) in majors and board in JETPACK_BOARDS.get(jetpack, (board,))
 

@@ -17,11 +17,9 @@ def explain_message(text: str, target: Target | None = None) -> list[Explanation
     With a target, the messages its release is known to say come first. An unknown message gives an empty list.
     """
     found = [
-        _explanation(entry, match[0], target)
-        for entry in _entries()
-        if (match := _pattern(entry["match"]).search(text))
+        explanation(entry, match[0], target) for entry in _entries() if (match := _pattern(entry["match"]).search(text))
     ]
-    return sorted(found, key=lambda explanation: explanation.expected is not True) if target else found
+    return sorted(found, key=lambda item: item.expected is not True) if target else found
 
 
 def _entries() -> list[dict[str, Any]]:
@@ -34,7 +32,8 @@ def _pattern(expression: str) -> re.Pattern[str]:
     return re.compile(expression, re.MULTILINE)
 
 
-def _explanation(entry: Mapping[str, Any], fragment: str, target: Target | None) -> Explanation:
+def explanation(entry: Mapping[str, Any], fragment: str, target: Target | None) -> Explanation:
+    """One entry of parser_errors.yaml as a record; `fragment` is what was found of it in a text."""
     seen = entry["seen"]
     return Explanation(
         id=entry["id"],

@@ -26,6 +26,7 @@ class Release:
     `network`: "implicit_batch", "implicit_or_explicit_batch" or "explicit_batch".
     `sm_min`, `sm_max`: the lowest and highest compute capability a source shows (75 is 7.5); it promises
     nothing between.
+    `cuda`: the CUDA releases it was published for.
     `sm_targets`: every compute capability engines can be built for (TensorRT-RTX only).
     `sources` has one citation for each fact that is not None, by field name.
     """
@@ -49,6 +50,7 @@ class Release:
     sm_max: int | None = None
     sm_targets: tuple[int, ...] | None = None
     build_needs_gpu: bool | None = None
+    cuda: tuple[str, ...] | None = None
     sources: Mapping[str, str] = field(default_factory=dict, compare=False)
 
 
@@ -181,6 +183,8 @@ def _fields(name: str, value: Any) -> dict[str, Any]:
     """A fact of releases.yaml under the field names of Release."""
     if name == "sm":
         return {"sm_min": value["min"], "sm_max": value["max"]} if value else {}
+    if name == "cuda" and value:
+        return {"cuda": tuple(value) if isinstance(value, list) else (str(value),)}
     if name == "targets":
         return {"sm_targets": tuple(value)}
     return {"boolean" if name == "bool" else name: value}

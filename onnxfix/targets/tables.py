@@ -8,7 +8,7 @@ from importlib.resources import files
 from typing import Any, Literal
 
 Track = Literal["trt", "rtx"]
-TableName = Literal["devices", "operators", "parser_errors", "releases"]
+TableName = Literal["advice", "devices", "operators", "parser_errors", "releases", "repairs"]
 
 
 @cache

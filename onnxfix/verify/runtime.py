@@ -50,20 +50,24 @@ class Session:
         values = [*self._session.get_inputs(), *self._session.get_outputs()]
         self._unusual = any(re.search(r"bfloat16|float8|float4|int4|int2", value.type) for value in values)
 
-    def run(self, feeds: Mapping[str, Array]) -> dict[str, Any]:
-        """The outputs by name: arrays, or lists of arrays for sequences. Raises CannotRun, or CannotLoad late."""
+    def run(self, feeds: Mapping[str, Array], only: Sequence[str] | None = None) -> dict[str, Any]:
+        """The outputs by name: arrays, or lists of arrays for sequences; with `only` no others are kept in memory.
+
+        Raises CannotRun, or CannotLoad late.
+        """
         wanted = {name: feeds[name] for name in self.inputs}
+        asked = self.outputs if only is None else list(only)
         try:
-            results = self._run_unusual(wanted) if self._unusual else self._session.run(None, wanted)
+            results = self._run_unusual(asked, wanted) if self._unusual else self._session.run(asked, wanted)
         except Exception as error:
             if re.search(r"is not supported now", str(error)):  # the kernel lacks this form of the operator
                 raise CannotLoad(one_line(error), missing=True) from None
             raise CannotRun(one_line(error)) from None
-        return dict(zip(self.outputs, results, strict=True))
+        return dict(zip(asked, results, strict=True))
 
-    def _run_unusual(self, feeds: Mapping[str, Array]) -> Sequence[Any]:
+    def _run_unusual(self, asked: Sequence[str], feeds: Mapping[str, Array]) -> Sequence[Any]:
         values = {name: _to_value(array) for name, array in feeds.items()}
-        return [_from_value(value) for value in self._session.run_with_ort_values(None, values)]
+        return [_from_value(value) for value in self._session.run_with_ort_values(asked, values)]
 
 
 def one_line(error: Exception) -> str:

@@ -115,6 +115,7 @@ def test_weights_in_other_files(history: Run, tmp_path: Path) -> None:
         model = onnx.parser.parse_model(ONE)
         del model.graph.initializer[:]
         model.graph.initializer.append(numpy_helper.from_array(np.full(4 * scale, scale, np.float32), "w"))
+        (path.parent / "big.bin").unlink(missing_ok=True)
         onnx.save(model, path, save_as_external_data=True, location="big.bin", size_threshold=0)
         if scale == 1:
             commit(history, "with weights")

@@ -18,7 +18,8 @@ g (float[N,4] x, bool c) => (float[N,4] y) <float[4] w = {1, 2, 3, 4}> {
   [first] a = Mul(x, w)
   k = Constant <value = float {2}> ()
   b = own.twice <scale: float = 0.1>(a)
-  y = If(c) <then_branch = t () => (float[N,4] p) { p = Neg(b) }, else_branch = e () => (float[N,4] r) { r = Add(a, k) }> }
+  y = If(c) <then_branch = t () => (float[N,4] p) { p = Neg(b) },
+             else_branch = e () => (float[N,4] r) { r = Add(a, k) }> }
 <domain: "own", opset_import: ["" : 17]> twice <scale> (a) => (b) { b = LeakyRelu <alpha: float = @scale>(a) }"""
 
 

@@ -42,7 +42,7 @@ const Drawing = (() => {
     const part = scope().parts[number], facts = part.facts[part.facts.length - 1] ?? part.facts[0];
     const name = part.kind === "node" ? short(facts.name || (facts.out?.[0]?.[0] ?? "")) : part.kind;
     const level = levels[current].get(number);
-    return box(`n${number}`, part.title, name, `${part.kind} ${part.status} ${family(part)} ${level && "level-" + level}`);
+    return box(`n${number}`, part.title, name, `${part.kind} ${part.status} ${family(part)} ${level ? "level-" + level : ""}`);
   }
 
   function foldBox(number) {
@@ -51,10 +51,11 @@ const Drawing = (() => {
     for (const part of fold) {
       const { title, status: own, kind } = scope().parts[part];
       if (kind === "node") counts.set(title, (counts.get(title) ?? 0) + 1);
-      if (own !== "same") status = "changed";
+      if (own !== "same" && doc.mode === "diff") status = "changed";
     }
     const most = [...counts].sort((a, b) => b[1] - a[1]).slice(0, 3).map(([name, count]) => `${count} ${name}`);
-    return box(`f${number}`, `${fold.length} nodes`, most.join(", "), `fold ${status}`);
+    const level = ["error", "warning", "note"].find(name => fold.some(part => levels[current].get(part) === name));
+    return box(`f${number}`, `${fold.length.toLocaleString("en")} nodes`, most.join(", "), `fold ${status} ${level ? "level-" + level : ""}`);
   }
 
   function box(id, title, name, classes) {
@@ -217,8 +218,10 @@ const Drawing = (() => {
     if (cy.zoom() >= READABLE) return;
     const first = doc.items.find(item => item.scope === current && item.parts.length);
     cy.zoom(READABLE);
-    if (first) cy.center(cy.getElementById(holder[first.parts[0]]));
-    else {
+    if (first) {
+      cy.center(cy.getElementById(holder[first.parts[0]]));
+      cy.panBy({ x: 0, y: -0.2 * cy.height() });
+    } else {
       cy.center(cy.nodes().first());
       cy.pan({ x: cy.pan().x, y: 50 - READABLE * cy.elements().boundingBox().y1 });
     }

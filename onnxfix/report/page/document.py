@@ -11,7 +11,7 @@ from onnxfix.diff.records import Change, DiffReport
 from onnxfix.model.inference import typed_scopes
 from onnxfix.model.model import Model
 from onnxfix.model.scope import scopes_of
-from onnxfix.records import Diagnostic
+from onnxfix.records import Diagnostic, Level
 from onnxfix.report.diff import NOUNS, summary
 from onnxfix.report.page.facts import NAME, Teller, facts_of
 from onnxfix.report.page.folding import folds
@@ -19,7 +19,7 @@ from onnxfix.report.page.picture import Picture, alone, merged, title
 from onnxfix.report.page.places import changed_parts, found_parts
 from onnxfix.report.text import counted, sentence, visible
 
-_LINES, _PER_KIND, _SENTENCE, _NODES, _PORTS = 40, 300, 300, 200, 40
+_LINES, _PER_KIND, _SENTENCE, _NODES = 40, 300, 300, 200
 _MARKING = ("attribute", "rewired", "weight", "input", "output")
 _ORDER = ("removed", "inserted", "replaced", "attribute", "rewired", "input", "output", "weight")
 
@@ -30,6 +30,7 @@ def diff_document(
     compared: Compared, report: DiffReport, notes: Iterable[str] = (), findings: Sequence[Diagnostic] = ()
 ) -> Document:
     """The page of two models: their scopes laid over each other, the changes, and what was found in the second."""
+    findings = [*_numbers(report.numbers), *findings]
     pictures = _pictures(compared)
     places = [changed_parts(pictures, change) for change in report.changes]
     for change, (number, parts) in zip(report.changes, places, strict=True):
@@ -117,6 +118,7 @@ def _drawn(pictures: Sequence[Picture], models: tuple[Model, Model], important: 
 
 def _picture(picture: Picture, tellers: tuple[Teller, Teller], important: list[int]) -> Document:
     ends = [(edge.maker, edge.reader) for edge in picture.edges]
+    nested = bool(important) and None not in picture.scopes  # what did not change is one box, a model is many
     ports = [number for number, part in enumerate(picture.parts) if part.kind != "node"]
     return {
         "label": visible(picture.label, NAME),
@@ -132,8 +134,21 @@ def _picture(picture: Picture, tellers: tuple[Teller, Teller], important: list[i
         "edges": [
             [e.maker, e.reader, tellers[e.side].type(picture.scope(e.side), e.value), e.status] for e in picture.edges
         ],
-        "folds": [[fold.parent, fold.parts] for fold in folds(len(picture.parts), ends, important, ports[:_PORTS])],
+        "folds": [
+            [fold.parent, fold.parts] for fold in folds(len(picture.parts), ends, important, ports, nested=nested)
+        ],
     }
+
+
+def _numbers(numbers: Document) -> Iterator[Diagnostic]:
+    """What both models computed on the same inputs, at the first node where they part."""
+    if not numbers:
+        return
+    levels: dict[str, Level] = {"failed": "error", "not_verified": "warning"}
+    level, first, message = levels.get(numbers["outcome"], "note"), numbers.get("first"), numbers["reason"]
+    if first:
+        message += f"; the first value that differs is {first['name']!r}: {first['why']}"
+    yield Diagnostic("numbers", "on the same inputs", level, message, value=first["name"] if first else "")
 
 
 def _change(change: Change, place: tuple[int, list[int]]) -> Document:
@@ -170,7 +185,7 @@ def _finding(finding: Diagnostic, place: tuple[int, list[int]]) -> Document:
         "group": f"{finding.code} {finding.rule}",
         "subject": visible(finding.node or finding.value, NAME),
         "message": sentence(finding.message, _SENTENCE),
-        "rule": visible(finding.code),
+        "rule": "" if finding.code == "numbers" else visible(finding.code),
         "level": finding.level,
         "scope": place[0],
         "parts": place[1][:_NODES],

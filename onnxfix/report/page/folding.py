@@ -6,7 +6,7 @@ cycle: a path between two parts of a run leads through that run only.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 Ends = Sequence[tuple[int, int]]
@@ -15,7 +15,12 @@ Ends = Sequence[tuple[int, int]]
 ALL = 250
 """Pictures up to so many parts are shown as they are."""
 
-_PIECE, _RADIUS = 80, 2
+_PIECE, _RADIUS, _BOXES, _PORTS = 80, 2, 300, 40
+_ATTEMPTS = ((ALL, True), (120, True), (50, True), (20, True), (20, False), (0, False))
+"""How many marked parts are shown, and whether a fold must hang together: the first that gives few enough boxes."""
+
+Near = Sequence[Collection[int]]
+"""For each part its neighbours."""
 
 
 @dataclass(frozen=True)
@@ -26,11 +31,13 @@ class Fold:
     parts: list[int]
 
 
-def folds(count: int, ends: Ends, marked: Sequence[int], ports: Sequence[int] = ()) -> list[Fold]:
+def folds(
+    count: int, ends: Ends, marked: Sequence[int], ports: Sequence[int] = (), *, nested: bool = True
+) -> list[Fold]:
     """The folds of a picture, parents first; `marked` are the parts to show, the most important first.
 
-    Around what is marked its neighbours are shown, as far as about 250 boxes allow; `ports` are shown too.  A long
-    run opens into pieces of 80 parts (more in a very large picture), and a piece into its parts.
+    Around what is marked its neighbours are shown, and `ports` too, as far as about 300 boxes allow.  With `nested`
+    a long run opens into pieces of 80 parts (more in a very large picture), without it such pieces are what is shown.
     """
     if count <= ALL:
         return []
@@ -38,21 +45,30 @@ def folds(count: int, ends: Ends, marked: Sequence[int], ports: Sequence[int] = 
     for maker, reader in ends:
         near[maker].append(reader)
         near[reader].append(maker)
-    shown = _surroundings(near, marked[:ALL]) | set(ports)
-    limit = max(_PIECE, count // ALL)
+    order = _order(count, ends)
     found: list[Fold] = []
-    for run in _runs(_order(count, ends), shown):
-        for group in _groups(run, near):
-            whole = len(group) <= limit
-            parent = len(found) if marked and not whole else -1
-            if parent >= 0 or (whole and len(group) > 1):
-                found.append(Fold(-1, group))
-            if not whole:
-                found += (Fold(parent, group[start : start + limit]) for start in range(0, len(group), limit))
+    for most, together in _ATTEMPTS:
+        shown = _surroundings(near, marked[:most]) | set(ports[: min(most, _PORTS)])
+        groups = (group for run in _runs(order, shown) for group in (_groups(run, near) if together else [run]))
+        found = list(_folds(groups, max(_PIECE, count // ALL), nested=nested))
+        hidden = [len(fold.parts) for fold in found if fold.parent < 0]
+        if count - sum(hidden) + len(hidden) <= _BOXES:
+            break
     return found
 
 
-def _surroundings(near: Sequence[Collection[int]], marked: Sequence[int]) -> set[int]:
+def _folds(groups: Iterable[Sequence[int]], limit: int, *, nested: bool) -> Iterator[Fold]:
+    """A fold for each group, and with `nested` one around the pieces of a long group."""
+    number = 0
+    for group in groups:
+        pieces = [list(group[start : start + limit]) for start in range(0, len(group), limit)]
+        parent = number if nested and len(pieces) > 1 else -1
+        found = [Fold(-1, list(group))] * (parent >= 0) + [Fold(parent, piece) for piece in pieces if len(piece) > 1]
+        yield from found
+        number += len(found)
+
+
+def _surroundings(near: Near, marked: Sequence[int]) -> set[int]:
     """What is marked, and its neighbours up to two steps while there is room."""
     shown = set(marked)
     for _ in range(_RADIUS):
@@ -64,26 +80,31 @@ def _surroundings(near: Sequence[Collection[int]], marked: Sequence[int]) -> set
 
 
 def _order(count: int, ends: Ends) -> list[int]:
-    """A topological order that goes into the depth first, so that branches stay together; cycles are cut somewhere."""
-    readers: list[list[int]] = [[] for _ in range(count)]
+    """A topological order in which a part comes when it is first needed, so that branches stay together.
+
+    Cycles are cut somewhere.
+    """
+    makers: list[list[int]] = [[] for _ in range(count)]
+    needed = [False] * count
     for maker, reader in ends:
-        readers[maker].append(reader)
-    seen, done = [False] * count, list[int]()
-    for root in range(count - 1, -1, -1):
+        makers[reader].append(maker)
+        needed[maker] = True
+    seen, order = [False] * count, list[int]()
+    for root in sorted(range(count), key=needed.__getitem__):
         if seen[root]:
             continue
         seen[root] = True
-        path = [(root, iter(readers[root]))]
+        path = [(root, iter(makers[root]))]
         while path:
             part, rest = path[-1]
-            following = next((reader for reader in rest if not seen[reader]), None)
+            following = next((maker for maker in rest if not seen[maker]), None)
             if following is None:
-                done.append(part)
+                order.append(part)
                 path.pop()
             else:
                 seen[following] = True
-                path.append((following, iter(readers[following])))
-    return done[::-1]
+                path.append((following, iter(makers[following])))
+    return order
 
 
 def _runs(order: Sequence[int], shown: Collection[int]) -> Iterator[list[int]]:
@@ -98,7 +119,7 @@ def _runs(order: Sequence[int], shown: Collection[int]) -> Iterator[list[int]]:
     yield run
 
 
-def _groups(run: Sequence[int], near: Sequence[Collection[int]]) -> Iterator[list[int]]:
+def _groups(run: Sequence[int], near: Near) -> Iterator[list[int]]:
     """The parts of a run that hang together, in the order of the run."""
     inside, heads = set(run), dict[int, int]()
     for start in run:

@@ -1,0 +1,50 @@
+"""Find the smallest part of a model that still fails, and write it."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from onnxfix.cli.arguments import declare_format
+
+
+def declare(parser: argparse.ArgumentParser) -> None:
+    """The arguments of the command."""
+    parser.add_argument("model", metavar="MODEL", type=Path, help="the .onnx file")
+    parser.add_argument("-o", "--output", metavar="OUT", type=Path, required=True, help="the file to write")
+    parser.add_argument(
+        "--check",
+        metavar="CHECK",
+        default="build",
+        help="build (default), parse, numeric, nan, or a command that fails with the model, whose path is {}",
+    )
+    parser.add_argument("--match", metavar="REGEX", default="", help="a failing command prints this")
+    parser.add_argument("--inputs", metavar="FILE.npz", type=Path, help="recorded inputs for nan")
+    parser.add_argument("--timeout", metavar="SECONDS", type=float, default=300.0, help="for one check (300)")
+    declare_format(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Reduce, report, and give the exit code."""
+    from onnxfix import cutting
+    from onnxfix.report import terminal
+
+    with terminal.progress() as progress:
+        report = cutting.reduce(
+            options.model,
+            options.output,
+            check=options.check,
+            match=options.match,
+            inputs=options.inputs,
+            timeout=options.timeout,
+            progress=progress,
+        )
+    if options.format == "json":
+        from onnxfix.report import json
+
+        json.write(report.to_json())
+    else:
+        from onnxfix.report.cutting import reduce_lines
+
+        terminal.write(reduce_lines(report))
+    return report.exit_code

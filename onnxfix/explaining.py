@@ -1,0 +1,111 @@
+"""explain(): from a code, a message or a log to the cause and what repairs it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from onnxfix.errors import OnnxfixError
+from onnxfix.rewrite.rule import Rule
+from onnxfix.targets import Advice, advice_ids, advice_named, advise, resolve
+
+MOST = 64 << 20
+"""Bytes of a log that are read; the rest is left out, and said to be."""
+
+
+@dataclass(frozen=True)
+class ExplainReport:
+    """What a question was about: `rule` when it named one, else `advice`, the causes found in the text."""
+
+    asked: str
+    advice: tuple[Advice, ...] = ()
+    rule: Rule | None = None
+    lines: int = 0
+    notes: tuple[str, ...] = ()
+
+    @property
+    def exit_code(self) -> int:
+        """0 when something is known, else 1."""
+        return int(not self.advice and self.rule is None)
+
+    def to_json(self) -> dict[str, Any]:
+        """The report as JSON types; a rule is named by its code, `onnxfix rules CODE --format json` has the rest."""
+        return {
+            "asked": self.asked,
+            "rule": self.rule.code if self.rule else "",
+            "advice": [asdict(item) for item in self.advice],
+            "lines": self.lines,
+            "notes": list(self.notes),
+            "exit_code": self.exit_code,
+        }
+
+
+def explain(words: str, *, target: str | None = None, piped: str | None = None) -> ExplainReport:
+    """What a rule's code or name, the name of a cause, a file with a log, or a text means.
+
+    `piped` is the text in place of `words` when that is "-".  Raises OnnxfixError for an empty question, a word that
+    looks like a code and is none, a file that is no text, and an unknown target.
+    """
+    goal = resolve(target) if target else None
+    if words == "-":
+        return _of_text("standard input", piped or "", goal)
+    if not words.strip():
+        raise OnnxfixError("nothing to explain", hint="give a code, a message in quotes, a log file, or -")
+    if rule := _rule(words.strip()):
+        return ExplainReport(words, rule=rule)
+    if named := advice_named(words.strip()):
+        return ExplainReport(words, (named,))
+    if _is_file(words):
+        text, notes = _read(Path(words))
+        return _of_text(words, text, goal, notes)
+    report = _of_text(words, words, goal)
+    if report.exit_code and len(words.split()) == 1:
+        raise _unknown(words.strip())
+    return report
+
+
+def _of_text(asked: str, text: str, target: Any, notes: tuple[str, ...] = ()) -> ExplainReport:
+    return ExplainReport(asked, tuple(advise(text, target)), lines=text.count("\n") + bool(text), notes=notes)
+
+
+def _rule(word: str) -> Rule | None:
+    from onnxfix.fixpoint.catalogue import load_rules
+
+    if " " in word or len(word) > MOST_NAME:
+        return None
+    return next((rule for rule in load_rules() if word in (rule.name, rule.code) or word.upper() == rule.code), None)
+
+
+MOST_NAME = 80
+
+
+def _is_file(words: str) -> bool:
+    try:
+        return Path(words).is_file()
+    except (OSError, ValueError):  # a message that is too long or too odd for a name
+        return False
+
+
+def _read(path: Path) -> tuple[str, tuple[str, ...]]:
+    try:
+        with path.open("rb") as file:
+            data = file.read(MOST)
+            more = bool(file.read(1))
+    except OSError as error:
+        raise OnnxfixError(f"cannot be read: {error.strerror or error}", where=str(path)) from None
+    if b"\0" in data[:4096] and not data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        hint = "`onnxfix check` takes models, `onnxfix inspect` takes plans"
+        raise OnnxfixError("is not a text", where=str(path), hint=hint)
+    encoding = "utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8"
+    notes = (f"only the first {MOST >> 20} MiB were read",) if more else ()
+    return data.decode(encoding, "replace"), notes
+
+
+def _unknown(word: str) -> OnnxfixError:
+    from onnxfix.fixpoint.catalogue import load_rules
+
+    names = [*advice_ids(), *(name for rule in load_rules() for name in (rule.code, rule.name))]
+    close = ", ".join(get_close_matches(word, names)) or "`onnxfix rules` lists the codes; put a message in quotes"
+    return OnnxfixError(f"nothing is known of {word!r}", hint=close)

@@ -1,0 +1,40 @@
+"""The reports of extract and reduce as lines for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from onnxfix.report.text import Line, counted, sentence, visible
+
+if TYPE_CHECKING:
+    from onnxfix.cutting import ExtractReport, ReduceReport
+
+_PATH, _NODES = 400, 12
+
+
+def extract_lines(report: ExtractReport) -> Iterator[Line]:
+    """What `extract` wrote."""
+    yield ((visible(report.model, _PATH), "bold"), f"   {counted(report.nodes, 'node')} extracted")
+    for what, values in (("input ", report.inputs), ("output", report.outputs)):
+        for name, kind in values:
+            yield (f"  {what} {visible(name)}   {visible(kind)}",)
+    if report.complaint:
+        yield (("the ONNX checker refuses it: ", "bold red"), sentence(report.complaint))
+    yield (("Wrote ", "bold"), (visible(report.output, _PATH), "bold"))
+
+
+def reduce_lines(report: ReduceReport) -> Iterator[Line]:
+    """What `reduce` found."""
+    head = f"   {counted(report.before, 'node')} -> {report.nodes}, {counted(report.checks, 'check')}"
+    yield ((visible(report.model, _PATH), "bold"), f"{head}, {report.seconds:.1f} s")
+    yield (("fails ", "bold red"), f"{visible(report.check, _PATH)}: {sentence(report.failure)}")
+    for item in report.origin[:_NODES]:
+        place = f"   in {visible(item.scope)}" if item.scope else ""
+        line = f"   {visible(item.line)}" if item.line else ""
+        yield (f"  {visible(item.node)}   {visible(item.op_type)}{place}{line}",)
+    if len(report.origin) > _NODES:
+        yield (f"  and {len(report.origin) - _NODES} more",)
+    if report.inputs:
+        yield (f"Inputs that show it: {visible(report.inputs, _PATH)}",)
+    yield (("Wrote ", "bold"), (visible(report.output, _PATH), "bold"))

@@ -1,0 +1,51 @@
+"""Explanations as lines for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from onnxfix.report.rules import page_lines
+from onnxfix.report.text import Line, counted, sentence, visible
+
+if TYPE_CHECKING:
+    from onnxfix.explaining import ExplainReport
+    from onnxfix.targets import Advice
+
+_FRAGMENT = 120
+
+
+def explain_lines(report: ExplainReport) -> Iterator[Line]:
+    """The page of a rule, or each cause with its versions, repair and command."""
+    if report.rule:
+        yield from page_lines(report.rule)
+        if report.rule.applicability == "safe" and not report.rule.step:
+            yield (("command   ", "dim"), f"onnxfix repair MODEL --select {report.rule.code}")
+        return
+    for advice in report.advice:
+        yield from _advice(advice, report.lines)
+    yield from (("note: ", sentence(note)) for note in report.notes)
+    if not report.advice:
+        yield (("Nothing known is said there.", "yellow"), " `onnxfix check MODEL` looks at the model itself.")
+
+
+def _advice(advice: Advice, lines: int) -> Iterator[Line]:
+    where = f"   line {advice.line}" if lines > 1 else ""
+    often = f", {counted(advice.count, 'time')}" if advice.count > 1 else ""
+    style = "green" if advice.harmless else "bold red"
+    fragment = f": {sentence(advice.fragment, _FRAGMENT)}" if advice.fragment else ""
+    yield ((advice.id, style), f"{fragment}{where}{often}")
+    yield _field("means", f"{'harmless: ' if advice.harmless else ''}{advice.cause}")
+    told = {True: " (the target is one of them)", False: " (the target is none of them)", None: ""}[advice.expected]
+    yield _field("affects", advice.affects + told)
+    for number, what in enumerate(advice.do):
+        yield _field("" if number else "repair", what)
+    if advice.rules:
+        yield _field("rules", ", ".join(advice.rules))
+    if advice.command:
+        yield _field("command", advice.command)
+    yield _field("source", advice.source)
+
+
+def _field(name: str, text: str) -> Line:
+    return ("  ", (f"{name:8}", "dim"), visible(text, 1000))

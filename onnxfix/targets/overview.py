@@ -1,0 +1,88 @@
+"""What the fact base holds, listed: releases, devices and JetPacks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from onnxfix.targets.devices import board_releases, devices, fits_board, runs_on
+from onnxfix.targets.names import make_target
+from onnxfix.targets.records import Release, Target, release, release_table
+from onnxfix.targets.tables import Track, cite, table, version_key
+
+PRECISIONS = ("fp16", "int8", "bf16", "fp8", "int4", "fp4")
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A board or GPU.  `precisions` tells which types its GPU computes in; one that no source states is left out.
+
+    `releases` are the TensorRT releases that a source says run on it (for a board those of its JetPacks), oldest first.
+    """
+
+    name: str
+    compute_capability: str
+    precisions: Mapping[str, bool]
+    releases: tuple[str, ...]
+    jetpacks: tuple[str, ...]
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class JetPack:
+    """A JetPack, and what it brings; "" for what no source states. `unsure` names the facts that are not sure."""
+
+    version: str
+    tensorrt: str
+    cuda: str
+    unsure: str
+    source: str
+
+
+def releases() -> list[Release]:
+    """Every release, TensorRT before TensorRT-RTX, oldest first."""
+    tracks: tuple[Track, ...] = ("trt", "rtx")
+    return [
+        release(make_target(track, key)) for track in tracks for key in sorted(release_table(track), key=version_key)
+    ]
+
+
+def device(name: str) -> Device:
+    """What is known of a board or GPU (a name of `devices()`)."""
+    entry, tables = devices()[name], table("devices")
+    capability = str(entry["sm"])
+    stated = {**tables["sm"].get(capability, {}).get("precisions", {}), **entry.get("precisions", {})}
+    fits = [key for key in tables["jetpack"] if fits_board(name, key)]
+    return Device(
+        name=name,
+        compute_capability=f"{capability[:-1]}.{capability[-1]}",
+        precisions={kind: bool(stated[kind]) for kind in PRECISIONS if kind in stated},
+        releases=tuple(f"trt{key}" for key in board_releases(name)) if fits else _running(capability),
+        jetpacks=tuple(fits),
+        source="; ".join(cite(key, tables["sources"]) for key in entry["src"]),
+    )
+
+
+def jetpacks() -> list[JetPack]:
+    """Every JetPack, oldest first."""
+    tables = table("devices")
+    return [
+        JetPack(
+            version=key,
+            tensorrt=entry.get("tensorrt", ""),
+            cuda=entry.get("cuda", ""),
+            unsure=entry.get("unsure", ""),
+            source="; ".join(cite(source, tables["sources"]) for source in entry["src"]),
+        )
+        for key, entry in tables["jetpack"].items()
+    ]
+
+
+def devices_of(target: Target) -> list[str]:
+    """The boards and GPUs that a source says run the target's release."""
+    return [name for name in devices() if f"{target.track}{target.release}" in device(name).releases]
+
+
+def _running(capability: str) -> tuple[str, ...]:
+    tracks: tuple[Track, ...] = ("trt", "rtx")
+    return tuple(f"{track}{key}" for track in tracks for key in release_table(track) if runs_on(track, key, capability))
