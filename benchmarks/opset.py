@@ -48,7 +48,7 @@ def measure(case: Case) -> Iterator[Result]:
     if not start or any(node.op_type in RANDOM for node in case.model.graph.node):
         return
     case = replace(case, inputs={n: np.asarray(v) if isinstance(v, np.generic) else v for n, v in case.inputs.items()})
-    original = _outputs(case.model, case.inputs)
+    original = outputs_of(case.model, case.inputs)
     for target in TARGETS:
         if target != start:
             yield Result(case.name, start, target, *_converted(case, target, original))
@@ -59,25 +59,26 @@ def _converted(case: Case, target: int, original: dict[str, Any] | None) -> tupl
     blockers = [found.diagnostic() for found in blockers_of(result)]
     if blockers:
         return "blocked", f"{blockers[0].op_type}: {blockers[0].message}"
-    proto = _whole(result.model)
-    complaint = _complaint(proto)
-    if complaint and not _complaint(case.model):
-        return "invalid", complaint
-    outputs = _outputs(proto, case.inputs)
+    proto = whole(result.model)
+    said = complaint(proto)
+    if said and not complaint(case.model):
+        return "invalid", said
+    outputs = outputs_of(proto, case.inputs)
     if outputs is None:
         return ("not run" if original is None else "refused"), "no runtime takes the result"
-    differences = [_difference(truth, outputs) for truth in (original, case.outputs) if truth]
+    differences = [difference(truth, outputs) for truth in (original, case.outputs) if truth]
     return ("equal", "") if "" in differences else ("wrong", differences[0])
 
 
-def _whole(model: Model) -> onnx.ModelProto:
+def whole(model: Model) -> onnx.ModelProto:
     """The model with its weights inside."""
     for tensor in external_tensors(model.proto):
         tensor.CopyFrom(onnx.numpy_helper.from_array(model.array(tensor), tensor.name))
     return model.proto
 
 
-def _complaint(model: onnx.ModelProto) -> str:
+def complaint(model: onnx.ModelProto) -> str:
+    """What the checker says with full_check, "" when the model is valid."""
     try:
         onnx.checker.check_model(model, full_check=True)
     except Exception as error:  # the checker raises several types
@@ -85,7 +86,7 @@ def _complaint(model: onnx.ModelProto) -> str:
     return ""
 
 
-def _outputs(model: onnx.ModelProto, inputs: Mapping[str, Any]) -> dict[str, Any] | None:
+def outputs_of(model: onnx.ModelProto, inputs: Mapping[str, Any]) -> dict[str, Any] | None:
     """The outputs in ONNX Runtime; in ONNX's own reference where that has no kernel; None when neither takes it."""
     try:
         return Session(model.SerializeToString()).run(inputs)
@@ -105,7 +106,8 @@ def _reference(model: onnx.ModelProto, inputs: Mapping[str, Any]) -> dict[str, A
     return dict(zip(names, results, strict=True))
 
 
-def _difference(truth: Mapping[str, Any], outputs: Mapping[str, Any]) -> str:
+def difference(truth: Mapping[str, Any], outputs: Mapping[str, Any]) -> str:
+    """Where outputs are not what they should be, "" when they are."""
     for name, expected in truth.items():
         ones, others = _arrays(expected), _arrays(outputs.get(name))
         if len(ones) != len(others):

@@ -38,3 +38,19 @@ def polygraphy(path: str, output: str) -> None:
     with contextlib.chdir(Path(output).parent):
         graph = gs.import_onnx(fold_constants(onnx.load(path)))
         onnx.save(gs.export_onnx(graph.cleanup().toposort()), output)
+
+
+def version_converter(data: bytes, to: int) -> bytes:
+    """onnx.version_converter.convert_version; it raises for what it does not know."""
+    import onnx.version_converter
+
+    return onnx.version_converter.convert_version(onnx.ModelProto.FromString(data), to).SerializeToString()
+
+
+def onnxscript(data: bytes, to: int) -> bytes:
+    """onnxscript.version_converter.convert_version without its fallback, which is the converter of onnx."""
+    from onnxscript import version_converter as peer
+
+    model = onnx.ModelProto.FromString(data)
+    peer.convert_version(model, to)
+    return model.SerializeToString()

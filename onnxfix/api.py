@@ -18,10 +18,11 @@ from onnxfix.fixpoint.conversion import repaired
 from onnxfix.fixpoint.options import Options
 from onnxfix.fixpoint.reach import reach
 from onnxfix.fixpoint.rounds import Outcome
+from onnxfix.guilt import Guilt
 from onnxfix.interface import asked, interface_changes_of, write_rest
 from onnxfix.model import Draft, Model, load, weight_files
 from onnxfix.model.types import STANDARD
-from onnxfix.proof import METADATA_KEY, Drafts, Proof, Verification, refusal, taken_back
+from onnxfix.proof import METADATA_KEY, Drafts, Proof, Verification, refusal
 from onnxfix.records import CheckReport, ModelSummary, OpsetReport, RepairReport, Withheld
 from onnxfix.rewrite.rule import Rule
 from onnxfix.targets import local_target, resolve
@@ -111,15 +112,16 @@ def repair(
     progress("repairing")
     outcome = repaired(original, every_rule, options)
     proof = Proof(original, every_rule, options, verify, Path(inputs) if inputs else None, progress)
-    blamed: list[Withheld] = []
+    guilt = Guilt()
     with Drafts(None if dry_run else destination, always=output is not None) as drafts:
         attempt = proof.legalised(outcome, drafts)
         verdict = proof.verdict(attempt, drafts.of(attempt.outcome).path)
-        if guilty := proof.guilty_rule(attempt, verdict):
-            blamed = taken_back(attempt.outcome, guilty)
-            proof, innocent = proof.without(guilty, attempt.refusals)
-            attempt = proof.legalised(innocent, drafts)
-            verdict = proof.verdict(attempt, drafts.of(attempt.outcome).path)
+        if investigation := proof.investigation(attempt, verdict):
+            guilt = investigation.look(attempt.outcome, verdict)
+            innocent = proof.without(guilt.keys, attempt.refusals)
+            if guilt.one_rule and innocent[1].journal:
+                proof, attempt = innocent[0], innocent[0].legalised(innocent[1], drafts)
+                verdict = proof.verdict(attempt, drafts.of(attempt.outcome).path)
         outcome, file = attempt.outcome, drafts.of(attempt.outcome)
         unwritten = refusal(verdict) if outcome.journal else ""
         written = None if unwritten else drafts.place(outcome)
@@ -133,7 +135,7 @@ def repair(
         after=summary(outcome.model),
         fixes=tuple(outcome.journal),
         remaining=tuple(finding.diagnostic() for finding in outcome.remaining),
-        withheld=(*(Withheld(finding.diagnostic(), why) for finding, why in outcome.withheld), *blamed),
+        withheld=tuple(Withheld(finding.diagnostic(), why) for finding, why in outcome.withheld),
         verdict=verdict,
         output=str(written or ""),
         unwritten=unwritten,
@@ -141,6 +143,7 @@ def repair(
         seconds=time.perf_counter() - started,
         interface=tuple(interface_changes_of(original, outcome, options.request)),
         rest=rest,
+        culprits=guilt.culprits,
     )
 
 

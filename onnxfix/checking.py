@@ -22,10 +22,8 @@ from onnxfix.rewrite.rule import Rule
 from onnxfix.targets import operator_source
 from onnxfix.verify.engine import verify_engine
 
-UNPLACED = Diagnostic(
-    "OFX798", "refused-model", "error", "The target refuses the model and names no node", kind="refused"
-)
-"""What is told of a refusal that no node and no rule accounts for."""
+WHOLE = "OFX798"
+"""The rule about a refusal that no node accounts for: told where no other error explains it."""
 
 
 @dataclass(frozen=True)
@@ -50,13 +48,11 @@ def checked(
     context, findings = look(model, rules, options)
     answer = _asked(model, context, options, progress) if ask and options.target else Answer()
     refusals = _merged(answer, context, options)
-    if refusals:
-        context, findings = look(model, rules, options, refusals)
+    refused = bool(answer.asked) and not answer.taken
+    if refusals or refused:
+        context, findings = look(model, rules, options, replace(refusals, model=answer.said if refused else ""))
         findings = _without_doubles(answered(findings))
     diagnostics = [_told(finding, refusals, answer, options) for finding in findings]
-    refused = bool(answer.asked) and not answer.taken
-    if refused and not any(item.level == "error" for item in diagnostics) and _wanted(options):
-        diagnostics.append(replace(UNPLACED, said=answer.said, source=answer.asked))
     state: State = "ready"
     if refused or any(item.level == "error" for item in diagnostics):
         state = _state(model, rules, options, refusals, answer, progress)
@@ -88,8 +84,11 @@ def _without_doubles(findings: Sequence[Finding]) -> list[Finding]:
             place = finding.proposal.scope.id, finding.proposal.node
             if place not in best or (best[place].rule.only_refused and not finding.rule.only_refused):
                 best[place] = finding
+    errors = {finding.rule.code for finding in findings if finding.level == "error"}
     kept = []
     for finding in findings:
+        if finding.rule.code == WHOLE and len(errors) > 1:
+            continue
         better = best.get((finding.proposal.scope.id, finding.proposal.node))
         if better is None or better is finding or not finding.rule.only_refused:
             kept.append(finding)
@@ -107,13 +106,6 @@ def _told(finding: Finding, refusals: Refusals, answer: Answer, options: Options
     own = bool(said) and answer.refusals.of(scope, index) == said
     source = answer.asked if own else operator_source(options.target) if said and options.target else ""
     return replace(plain, said=said, source=source, origin=origin)
-
-
-def _wanted(options: Options) -> bool:
-    """Whether the user has neither selected other rules only nor ignored this one."""
-    words = (UNPLACED.code, UNPLACED.rule, "tensorrt", "ALL")
-    named = {word for word in (*options.select, *options.ignore) if word in words or UNPLACED.code.startswith(word)}
-    return not named.intersection(options.ignore) and (not options.select or bool(named.intersection(options.select)))
 
 
 def _state(

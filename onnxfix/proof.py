@@ -1,11 +1,11 @@
-"""Proving a repair: the verdict on a candidate file, and the rule to blame when the verdict is bad."""
+"""Proving a repair: the verdict on a candidate file, and who looks into a bad one."""
 
 from __future__ import annotations
 
 import json
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,13 +15,15 @@ import onnx
 
 from onnxfix import __version__
 from onnxfix.actions.refusals import Refusals
+from onnxfix.actions.request import NO_REQUEST
 from onnxfix.fixpoint.conversion import repaired
-from onnxfix.fixpoint.options import Options
+from onnxfix.fixpoint.options import FixKey, Options
 from onnxfix.fixpoint.rounds import Outcome, continued
+from onnxfix.guilt import Investigation
 from onnxfix.legalise import Attempt, known_refusals, legalise
 from onnxfix.model import Draft, Model, draft, save, weight_files
 from onnxfix.model.messages import copied
-from onnxfix.records import Check, Diagnostic, Verdict, Withheld
+from onnxfix.records import Check, Verdict
 from onnxfix.rewrite.rule import Rule
 from onnxfix.verify.engine import verify_engine
 from onnxfix.verify.lists import tensors
@@ -101,28 +103,42 @@ class Proof:
                 rest=tail,
             )
 
-    def guilty_rule(self, attempt: Attempt, verdict: Verdict) -> str:
-        """The code of the one rule without whose fixes structure and numbers are right, or "".
+    def investigation(self, attempt: Attempt, verdict: Verdict) -> Investigation | None:
+        """How to find the fixes behind a bad verdict; None for a good one, and for an engine that never was.
 
-        Tried from the last rule to the first, because later fixes build on earlier ones.
+        An engine accuses the fixes only when it can be built of the original.
         """
-        if not any(check.outcome == "failed" and check.kind != "engine" for check in verdict.checks):
-            return ""
-        steps = {rule.code for rule in self.rules if rule.step}  # these belong to the conversion that took them
-        journal = attempt.outcome.journal
-        codes = list(dict.fromkeys(entry.code for entry in reversed(journal) if entry.code not in steps))
-        for code in codes if len(codes) > 1 else ():
-            self.progress(f"trying without {code}")
-            innocent, others = self.without(code, attempt.refusals)
-            with candidate_file(others, None) as file:
-                verdict = replace(innocent, verify="numeric").verdict(Attempt(others), file.path)
-                if others.journal and verdict.outcome == "passed":
-                    return code
-        return ""
+        bad = {check.kind for check in verdict.checks if check.outcome == "failed"}
+        if not bad or not attempt.outcome.journal:
+            return None
+        judge = self._judged
+        if bad == {"engine"}:
+            with candidate_file(Outcome(self.original), None) as file:
+                if self._engine(file.path).outcome != "passed":
+                    return None
+            judge = self._judged_by_engine
+        return Investigation(self.original, self.rules, self.options, judge, self.progress, attempt.refusals)
 
-    def without(self, code: str, refusals: Refusals) -> tuple[Proof, Outcome]:
-        """The same proof, and the repair with one rule left out."""
-        options = replace(self.options, ignore=(*self.options.ignore, code))
+    def _judged(self, model: Model, outcome: Outcome) -> Verdict:
+        whole = model is self.original
+        proof = replace(self, original=model, verify="numeric", inputs=self.inputs if whole else None)
+        with candidate_file(outcome, None) as file:
+            return (proof if whole else proof.unasked()).verdict(Attempt(outcome), file.path)
+
+    def _judged_by_engine(self, model: Model, outcome: Outcome) -> Verdict:
+        with candidate_file(Outcome(model), None) as before, candidate_file(outcome, None) as after:
+            proof = replace(self, original=model, inputs=self.inputs if model is self.original else None)
+            if proof._engine(before.path).outcome != "passed":
+                return Verdict()
+            return Verdict((proof._engine(after.path),))
+
+    def unasked(self) -> Proof:
+        """The proof without the changes to the interface that the user asked for."""
+        return replace(self, options=replace(self.options, request=NO_REQUEST))
+
+    def without(self, keys: Sequence[FixKey], refusals: Refusals) -> tuple[Proof, Outcome]:
+        """The same proof, and the repair with some fixes left out."""
+        options = replace(self.options, taken_back=self.options.taken_back | frozenset(keys))
         return replace(self, options=options), repaired(self.original, self.rules, options, refusals)
 
 
@@ -155,16 +171,6 @@ class Drafts:
     def place(self, outcome: Outcome) -> Path | None:
         """Where the result of an outcome belongs; None when nothing is to be written."""
         return self.goal if outcome.journal or self.always else None
-
-
-def taken_back(outcome: Outcome, code: str) -> list[Withheld]:
-    """The fixes of a guilty rule, as withheld ones."""
-    reason = "taken back: with this fix the outputs or the structure are wrong"
-    return [
-        Withheld(Diagnostic(e.code, e.rule, "error", e.message, e.scope, e.node, fix=e.applicability), reason)
-        for e in outcome.journal
-        if e.code == code
-    ]
 
 
 def refusal(verdict: Verdict) -> str:

@@ -66,6 +66,21 @@ class Withheld:
 
 
 @dataclass(frozen=True, slots=True)
+class Culprit:
+    """A fix that makes a repair wrong: its rule and its node, and what differs with it.
+
+    `example` is a small model as ONNX text that the rule breaks on its own, "" when none was found.
+    """
+
+    code: str
+    rule: str
+    scope: str
+    node: str
+    difference: str
+    example: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Check:
     """One verification. `reason` is a sentence; `details` are the figures behind it (JSON types only)."""
 
@@ -191,6 +206,7 @@ class RepairReport:
     seconds: float = 0.0
     interface: tuple[InterfaceChange, ...] = ()
     rest: str = ""
+    culprits: tuple[Culprit, ...] = ()
 
     @property
     def exit_code(self) -> int:

@@ -30,7 +30,7 @@ from onnxfix.actions.node_names import unique_node_names
 from onnxfix.actions.own_outputs import own_outputs
 from onnxfix.actions.parameters import parameters_of
 from onnxfix.actions.prune import close_initializers, prune_initializers, prune_inputs, prune_nodes
-from onnxfix.actions.report_refused import report_refused
+from onnxfix.actions.report_refused import report_refused, report_refused_model
 from onnxfix.actions.retype_interface import retype_interface
 from onnxfix.actions.separate_dimensions import separate_dimensions
 from onnxfix.actions.shorten_names import shorten_names
@@ -77,6 +77,7 @@ ACTIONS: Mapping[str, Action] = {
     "prune_inputs": prune_inputs,
     "prune_nodes": prune_nodes,
     "report_refused": report_refused,
+    "report_refused_model": report_refused_model,
     "retype_interface": retype_interface,
     "separate_dimensions": separate_dimensions,
     "shorten_names": shorten_names,

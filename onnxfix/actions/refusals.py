@@ -21,15 +21,16 @@ class Refusals:
 
     A parser refuses by operator, attributes, element types, ranks and by what is constant (`wide`); a builder by
     sizes and by the values of small constants too (`exact`).  `all_nodes` refuses every node: a rule's examples are
-    tested so.
+    tested so.  `model` is what the target says of a model that it refuses as a whole.
     """
 
     wide: Mapping[Form, str] = field(default_factory=dict)
     exact: Mapping[Form, str] = field(default_factory=dict)
     all_nodes: bool = False
+    model: str = ""
 
     def __bool__(self) -> bool:
-        return bool(self.all_nodes or self.wide or self.exact)
+        return bool(self.all_nodes or self.wide or self.exact or self.model)
 
     def of(self, scope: Scope, index: int) -> str | None:
         """What the target says of a node like this; None when it refuses none."""
@@ -42,11 +43,11 @@ class Refusals:
 
     def with_nodes(self, wide: Mapping[Form, str], exact: Mapping[Form, str]) -> Refusals:
         """These and more; the first words of a form stay."""
-        return Refusals({**wide, **self.wide}, {**exact, **self.exact}, self.all_nodes)
+        return Refusals({**wide, **self.wide}, {**exact, **self.exact}, self.all_nodes, self.model)
 
 
 NOTHING = Refusals()
-EVERYTHING = Refusals(all_nodes=True)
+EVERYTHING = Refusals(all_nodes=True, model="refused")
 
 
 def wide_form(scope: Scope, index: int) -> Form:

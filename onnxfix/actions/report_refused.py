@@ -19,3 +19,9 @@ def report_refused(context: Context) -> Iterator[Proposal]:
         name = node.name or next(filter(None, node.output), "")
         advice = "" if scope.id or not name else f"--cut {name} ends the graph before it; "
         yield Proposal(f"{node.op_type} is refused, no rule rewrites it; {advice}{said}{cause}", scope, index)
+
+
+def report_refused_model(context: Context) -> Iterator[Proposal]:
+    """A Proposal without an edit for a model that the target refuses without a word about any node."""
+    if context.refusals.model and not any(True for _ in context.every_node()):
+        yield Proposal(f"the target refuses the model and names no node: {context.refusals.model}", context.main)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +11,8 @@ from typing import TYPE_CHECKING
 from onnxfix.cli.arguments import declare_format, declare_rules
 from onnxfix.cli.config import VERIFICATIONS, settings
 from onnxfix.cli.interface import declare_interface
+from onnxfix.errors import ModelFileError, OnnxfixError
+from onnxfix.report.text import sentence
 
 if TYPE_CHECKING:
     from onnxfix.model import Model
@@ -18,7 +21,7 @@ if TYPE_CHECKING:
 
 def declare(parser: argparse.ArgumentParser) -> None:
     """The arguments of the command."""
-    parser.add_argument("model", metavar="MODEL", type=Path, help="the .onnx file")
+    parser.add_argument("models", metavar="MODEL", nargs="+", type=Path, help="the .onnx file; several with --in-place")
     place = parser.add_mutually_exclusive_group()
     place.add_argument("-o", "--output", metavar="OUT", type=Path, help="the file to write (default: MODEL.fixed.onnx)")
     place.add_argument("--in-place", action="store_true", help="replace MODEL itself, atomically")
@@ -47,7 +50,24 @@ def declare(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Repair, report, and give the exit code."""
+    """Repair, report, and give the exit code; of several models the worst, and one unreadable stops none."""
+    if len(options.models) == 1:
+        return _repair(options, options.models[0])
+    if not options.in_place or options.html or options.format != "text":
+        raise OnnxfixError("several models are repaired with --in-place only, reported as text and without --html")
+    return max(_repair_or_tell(options, path) for path in options.models)
+
+
+def _repair_or_tell(options: argparse.Namespace, path: Path) -> int:
+    try:
+        return _repair(options, path)
+    except ModelFileError as error:
+        sys.stdout.flush()
+        print(f"onnxfix: {sentence(str(error))}", file=sys.stderr)
+        return 2
+
+
+def _repair(options: argparse.Namespace, path: Path) -> int:
     chosen = settings(options)
     from onnxfix import sandbox
 
@@ -55,12 +75,12 @@ def run(options: argparse.Namespace) -> int:
     from onnxfix.model import load
     from onnxfix.report import terminal
 
-    original = load(options.model) if options.html else None
+    original = load(path) if options.html else None
     with terminal.progress() as progress:
         from onnxfix import api
 
         report = api.repair(
-            options.model,
+            path,
             options.output,
             target=chosen.target,
             opset=options.opset,

@@ -165,6 +165,7 @@ BODIES: Mapping[str, Callable[[Op], None]] = {
     "optional_has_element": sequences.optional_has_element,
     "plain_slice": indexing.plain_slice,
     "possible_branch": branch_choice.possible_branch,
+    "power": ordering.power,
     "qlinear_conv": quantized_products.qlinear_conv,
     "qlinear_matmul": quantized_products.qlinear_matmul,
     "quantize_linear": quantized.quantize_linear,

@@ -98,13 +98,23 @@ def broadcast_extreme(op: Op) -> None:
     """Max, Min, Sum and Mean, whose inputs are of one shape before opset 8: each input is expanded."""
     shapes = [op.shape(place) for place in range(len(op.node.input))]
     result = np.broadcast_shapes(*shapes)
+    if all(shape == result for shape in shapes):
+        raise Unconcerned("its inputs are of one shape")
     target = op.ints(*result)
     values = [
         name if shape == result else op.make("Expand", name, target)
         for name, shape in zip(op.node.input, shapes, strict=True)
     ]
-    op.require(values != list(op.node.input), "its inputs are of one shape")
     op.finish(op.make(op.node.op_type, *values))
+
+
+def power(op: Op) -> None:
+    """Pow whose exponent has another type than its base, which opset 12 brought: of a float base, with a Cast."""
+    base, exponent = op.dtype(0), op.dtype(1)
+    if base == exponent:
+        raise Unconcerned("base and exponent are of one type")
+    op.require(base in _FLOATS, "a whole number to the power of a float has no exact form")
+    op.finish(op.make("Pow", op.input(0), forms.cast(op, op.input(1), base)))
 
 
 def thresholded_relu(op: Op) -> None:

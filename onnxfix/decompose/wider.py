@@ -74,8 +74,9 @@ def _takes(op: Op, dtype: int) -> bool:
     if older is None or (op.node.op_type in _COMPUTING and dtype == _T.DOUBLE):
         return False
     letter = _formal(older.inputs, _place(op))
-    allowed = (c.allowed_type_strs for c in older.type_constraints if c.type_param_str == letter)
-    return any(f"tensor({dtype_name(dtype)})" in names for names in allowed)
+    allowed = {name for c in older.type_constraints if c.type_param_str == letter for name in c.allowed_type_strs}
+    known = f"tensor({dtype_name(op.dtype(_place(op)))})" in allowed
+    return not known and f"tensor({dtype_name(dtype)})" in allowed
 
 
 def _cast(op: Op, value: str, dtype: int, wanted: bool) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -33,10 +34,11 @@ def in_words(text: str) -> str:
     return f"repaired by onnxfix {document['version']}: {', '.join(fixes) or 'nothing to fix'}"
 
 
-def explained(change: Change, journal: dict[str, str]) -> Change:
-    """The change with the rule that the journal has for one of its nodes or values."""
-    rule = next((journal[name] for name in (change.subject, *change.new, *change.old) if name in journal), "")
-    return replace(change, rule=rule) if rule else change
+def explained(change: Change, journal: dict[str, str], nodes: Sequence[str] = ()) -> Change:
+    """The change with the rule that the journal has for one of its values or `nodes`."""
+    names = (change.subject, *change.new, *change.old, *nodes)
+    rule = next((journal[name] for name in names if name in journal), "")
+    return replace(change, rule=rule) if rule and not change.rule else change
 
 
 def _read(text: str) -> dict[str, Any]:

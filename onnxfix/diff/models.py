@@ -62,7 +62,7 @@ def report_of(compared: Compared, ignore: Collection[str], started: float) -> Di
     journal = blamed(compared.two.proto)
     changes = [
         explained(change, journal)
-        for change in _changes(compared)
+        for change in _changes(compared, journal)
         if change.kind not in ignored and not ("renamed" in ignored and renames_only(change))
     ]
     comparisons = compared.comparisons
@@ -103,9 +103,9 @@ def matched_models(one: Model, two: Model) -> Compared:
     return Compared(one, two, scopes, functions, found)
 
 
-def _changes(compared: Compared) -> Iterator[Change]:
+def _changes(compared: Compared, journal: dict[str, str]) -> Iterator[Change]:
     one, two = compared.one.proto, compared.two.proto
-    pieces = [list(_pieces(compared, comparison)) for comparison in compared.comparisons]
+    pieces = [list(_pieces(compared, comparison, journal)) for comparison in compared.comparisons]
     wrapped = frozenset(name for found in pieces for _, name in found if name is not None)
     inputs, outputs = paired_inputs(one.graph, two.graph), paired_outputs(one.graph, two.graph)
     yield from interface_changes(one, two, inputs, outputs)
@@ -119,14 +119,17 @@ def _changes(compared: Compared) -> Iterator[Change]:
         yield from unread_changes(comparison)
 
 
-def _pieces(compared: Compared, comparison: Comparison) -> Iterator[tuple[Change, Called | None]]:
+def _pieces(
+    compared: Compared, comparison: Comparison, journal: dict[str, str]
+) -> Iterator[tuple[Change, Called | None]]:
     """Each piece, and the function that it was put into or taken out of."""
     functions = compared.functions
     new = {name: scope for name, scope in functions.twos.items() if name not in functions.pairs.values()}
     old = {name: scope for name, scope in functions.ones.items() if name not in functions.pairs}
     one, two, pairs = comparison.one, comparison.two, comparison.pairs
     for region in regions(one, two, pairs):
-        change = piece(one, two, pairs, region, comparison.label)
+        names = [graph.scope.nodes[i].name for graph, part in ((two, region.new), (one, region.old)) for i in part]
+        change = explained(piece(one, two, pairs, region, comparison.label), journal, names)
         into = wrapping(one, two, pairs, region, new, compared.scopes[1])
         out = unwrapping(one, two, pairs, region, old, compared.scopes[0])
         yield _function_piece(change, region, into, out), into or out
@@ -148,6 +151,7 @@ def _function_piece(change: Change, region: Region, into: Called | None, out: Ca
         change.after,
         change.old,
         change.new,
+        change.rule,
     )
 
 

@@ -17,6 +17,7 @@ from onnxfix.verify.compare import Figures
 from onnxfix.verify.inputs import input_specs
 from onnxfix.verify.layers import chunks
 from onnxfix.verify.numeric import draws
+from onnxfix.verify.oracle import WAYS
 from onnxfix.verify.sizes import levels
 from onnxfix.verify.twins import Twinned, Twins, compare_twins, wrong
 from onnxfix.verify.values import recorded_inputs
@@ -52,7 +53,7 @@ def compare_numbers(
             return _unverified(found.reason)
         numbers = _numbers(found)
         if numbers["outcome"] == "failed":
-            search = _Search(compared, replace(job, choices=(found.choice,)), timeout, progress)
+            search = _Search(compared, replace(job, choices=(found.choice,), ways=WAYS[1:]), timeout, progress)
             numbers |= search.run(found.choice[0])
     return numbers
 

@@ -9,7 +9,7 @@ from onnxfix.diff.graph import Graph
 from onnxfix.diff.pairs import Pairs, rewired, rewired_places
 from onnxfix.diff.prints import Prints
 
-_ROUNDS, _CANDIDATES, _CHAIN = 3, 8, 16
+_ROUNDS, _READERS, _CANDIDATES, _CHAIN = 3, 64, 8, 16
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Refinement:
         for place, source in enumerate(self.one.sources[a]):
             if source.slot is not None and source.slot[0] in self.pairs.left:
                 wanted = self.pairs.left[source.slot[0]], source.slot[1]
-                for b, other in self.two.readers.get(wanted, ()):
+                for b, other in self.two.readers.get(wanted, [])[:_READERS]:
                     if other == place and b in self.pairs.right and self._alike(a, self.pairs.right[b]):
                         found.append((a, self.pairs.right[b]))
         return found

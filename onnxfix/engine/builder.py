@@ -96,8 +96,9 @@ def _parse_and_build(job: _Job, result: EngineResult) -> EngineResult:
 
 
 def _build(job: _Job, network: Any, config: Any, result: EngineResult) -> EngineResult:
-    """Builds with one set of profiles after another until the builder accepts one or repeats its refusal."""
+    """Builds with one set of profiles after another until the builder accepts one or says the same three times."""
     first: tuple[EngineError, ...] = ()
+    repeated = 0
     for attempt in _attempts(job, network):
         result = result if first else replace(result, profile=attempt[0])
         config = config or _config(job, network)
@@ -110,6 +111,8 @@ def _build(job: _Job, network: Any, config: Any, result: EngineResult) -> Engine
         if not first:
             first, result = errors, replace(result, errors=errors)
         elif errors == first:
+            repeated += 1
+        if repeated == 2:
             break
         config = None  # profiles cannot be taken out of a configuration again
     return result

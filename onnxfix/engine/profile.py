@@ -24,7 +24,8 @@ IMAGE: Range = (64, 256, 512)
 SEQUENCE: Range = (1, 64, 256)
 SHAPE_VALUE: Range = (1, 4, 16)
 # Tried in turn when the builder refuses the ranges above: some graphs work at one size only, or at few.
-FALLBACKS: tuple[Range, ...] = ((224, 224, 224), (64, 64, 64), (8, 8, 8), (1, 1, 1))
+# 1024 is for sound, of which a window alone may have 400 samples.
+FALLBACKS: tuple[Range, ...] = ((224, 224, 224), (1024, 1024, 1024), (64, 64, 64), (8, 8, 8), (1, 1, 1))
 
 
 def candidates(inputs: Sequence[Any], named: Naming, sizes: Sizes, sample: Sample) -> Iterator[Profile]:

@@ -8,6 +8,7 @@ from functools import partial
 
 from onnxfix.actions import ACTIONS, ASKED, Context
 from onnxfix.actions.definitions import made_twice
+from onnxfix.fixpoint.options import FixKey
 from onnxfix.model.edit import Proposal
 from onnxfix.model.scope import Scope
 from onnxfix.records import Applicability, Diagnostic, Level
@@ -39,6 +40,13 @@ class Finding:
         if not self.proposal.edits:
             return None
         return self.proposal.applicability or self.rule.applicability
+
+    @property
+    def key(self) -> FixKey:
+        """Which fix of the journal it would become."""
+        node = self.proposal.subject
+        name = "" if node is None else node.name or next(iter(node.output), "")
+        return self.rule.code, self.proposal.scope.label, name or self.proposal.value
 
     def diagnostic(self) -> Diagnostic:
         """The finding as a record."""

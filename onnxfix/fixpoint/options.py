@@ -9,6 +9,9 @@ from onnxfix.actions.request import NO_REQUEST, Request
 from onnxfix.rewrite.rule import Rule
 from onnxfix.targets.records import Target
 
+FixKey = tuple[str, str, str]
+"""One fix: the code of its rule, the label of its scope, and its node or value."""
+
 
 @dataclass(frozen=True)
 class Options:
@@ -17,6 +20,7 @@ class Options:
     Fixes of notes (findings that are no defect for the target) are applied only when their rule is selected by
     name.  `opset` asks for a conversion to that version.  `rule_folders` are rules of the user's own;
     `request` holds the changes to the interface that the user asks for by name.
+    `taken_back` are fixes that are not applied, because the repair is wrong with them.
     """
 
     target: Target | None = None
@@ -27,6 +31,7 @@ class Options:
     interface_changes: bool = False
     rule_folders: tuple[Path, ...] = ()
     request: Request = NO_REQUEST
+    taken_back: frozenset[FixKey] = frozenset()
 
     def wants(self, rule: Rule) -> bool:
         """Whether a rule takes part."""

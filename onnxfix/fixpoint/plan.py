@@ -12,6 +12,8 @@ from onnxfix.model.scope import ScopeId
 
 Key = tuple[ScopeId, int | str]
 
+TAKEN_BACK = "taken back: with this fix the outputs or the structure are wrong"
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -40,6 +42,8 @@ def make_plan(findings: Sequence[Finding], options: Options) -> Plan:
 def _withheld(finding: Finding, options: Options) -> str:
     if not finding.proposal.edits:
         return ""
+    if finding.key in options.taken_back:
+        return TAKEN_BACK
     if finding.applicability == "display":
         return "shown only; it changes what the model computes"
     if finding.proposal.interface and not options.interface_changes:

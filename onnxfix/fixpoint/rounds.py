@@ -11,7 +11,7 @@ from onnxfix.actions.convert_opset import REQUESTED
 from onnxfix.actions.refusals import NOTHING, Refusals
 from onnxfix.errors import NotConverged
 from onnxfix.fixpoint.diagnose import Finding, diagnose
-from onnxfix.fixpoint.options import Options
+from onnxfix.fixpoint.options import FixKey, Options
 from onnxfix.fixpoint.plan import make_plan
 from onnxfix.model.edit import apply_edits
 from onnxfix.model.inference import typed_scopes
@@ -137,6 +137,11 @@ def _endless(model: Model, journal: Sequence[AppliedFix], since: int) -> NotConv
     rules = sorted({f"{entry.code} {entry.rule}" for entry in journal if entry.round > since})
     hint = f"these rules undo each other or never end: {', '.join(rules)}; --ignore one of them"
     return NotConverged("the fixes do not come to an end, the model is left as it was", where=model.label, hint=hint)
+
+
+def key_of(entry: AppliedFix) -> FixKey:
+    """Which fix an entry of the journal is."""
+    return entry.code, entry.scope, entry.node
 
 
 def _fingerprint(model: Model) -> bytes:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import onnx
 
 from onnxfix.actions.refusals import NOTHING, Refusals, forms
+from onnxfix.legalise.known_inputs import graph_refusal
 from onnxfix.model.scope import Scope
 from onnxfix.model.types import STANDARD
 from onnxfix.opset.view import schema_at
@@ -43,8 +44,8 @@ def _refused(scopes: Sequence[Scope], target: Target) -> Iterator[tuple[Scope, i
             key = node.op_type, scope.opset, dtypes, tuple(a.SerializeToString() for a in _plain(node))
             if key not in answers:
                 answers[key] = _refusal(target, node, scope.opset, dtypes)
-            if answers[key]:
-                yield scope, index, answers[key]
+            if said := answers[key] or graph_refusal(target, scope, node):
+                yield scope, index, said
 
 
 def _unheard_of(target: Target, op_type: str) -> bool:

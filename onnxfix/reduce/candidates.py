@@ -50,12 +50,9 @@ def bridged(scope: Scope, nodes: Iterable[int]) -> onnx.ModelProto | None:
 
 def _seen_as(scope: Scope, graph: onnx.GraphProto, order: Sequence[int]) -> Scope:
     """The nodes in `graph` as a scope inside the given one, which has the types and all other values."""
-    types = {name: value for name, value in scope.inferred.items() if name in _made(scope, order)}
+    made = {name for index in order for name in scope.nodes[index].output}
+    types = {name: scope.inferred[name] for name in made if name in scope.inferred}
     return replace(scope, id=(*scope.id, "part"), proto=graph, parent=scope, inferred=types, inner={})
-
-
-def _made(scope: Scope, order: Iterable[int]) -> set[str]:
-    return {name for index in order for name in scope.nodes[index].output}
 
 
 def _alike(scope: Scope, node: onnx.NodeProto) -> str:

@@ -205,7 +205,8 @@ def _drop_input(proto: onnx.ModelProto, number: int, place: int) -> None:
         del node.input[-1]
     read = {name for scope in scopes_of(Model(proto)) for other in scope.nodes for name in other.input}
     read |= {name for scope in scopes_of(Model(proto)) for name in scope.outputs}
-    for values in (proto.graph.input, proto.graph.initializer):
-        kept = [copied(value) for value in values if value.name in read]
-        del values[:]
-        values.extend(kept)
+    inputs = [copied(value) for value in proto.graph.input if value.name in read]
+    stored = [copied(tensor) for tensor in proto.graph.initializer if tensor.name in read]
+    del proto.graph.input[:], proto.graph.initializer[:]
+    proto.graph.input.extend(inputs)
+    proto.graph.initializer.extend(stored)

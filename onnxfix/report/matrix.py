@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
-from onnxfix.records import CheckReport
+from onnxfix.records import CheckReport, Diagnostic
 from onnxfix.report.console import FINDINGS
 from onnxfix.report.groups import grouped, of_diagnostic
 from onnxfix.report.merged import merged, name_of
-from onnxfix.report.text import Line, Piece, counted, sentence, visible
+from onnxfix.report.text import Line, counted, sentence, visible
 
 _PATH = 400
 _STYLES = {"ready": "green", "repairable": "yellow", "blocked": "bold red"}
@@ -38,11 +38,10 @@ def matrix_lines(reports: Sequence[CheckReport]) -> Iterator[Line]:
 
 
 def _findings(own: Sequence[CheckReport]) -> Iterator[Line]:
-    groups: dict[tuple[str, ...], list[object]] = {}
+    groups: dict[tuple[str, ...], list[Diagnostic]] = {}
     for item in merged(own):
         groups.setdefault(item.targets, []).append(item.diagnostic)
-    for targets in groups:
-        found = [item.diagnostic for item in merged(own) if item.targets == targets]
+    for targets, found in groups.items():
         everywhere = len(targets) == len(own)
         yield ((f"for {'every target' if everywhere else ', '.join(map(visible, targets))}:", "dim"),)
         yield from grouped(map(of_diagnostic, found), FINDINGS)
@@ -53,16 +52,17 @@ def _findings(own: Sequence[CheckReport]) -> Iterator[Line]:
 def _table(reports: Sequence[CheckReport]) -> Iterator[Line]:
     models = list(dict.fromkeys(report.model for report in reports))
     targets = list(dict.fromkeys(map(name_of, reports)))
+    if not targets:
+        return
     cells = {(report.model, name_of(report)): report for report in reports}
     first = max([len(visible(model)) for model in models], default=0)
-    width = max(14, *(len(visible(target)) + 2 for target in targets)) if targets else 0
-    yield (" " * (first + 2), (" ".join(f"{visible(target):{width}}" for target in targets).rstrip(), "bold"))
+    width = max(len("repairable (99)"), *(len(visible(target)) for target in targets)) + 2
+    yield (" " * (first + 2), ("".join(f"{visible(target):{width}}" for target in targets).rstrip(), "bold"))
     for model in models:
-        row: list[Piece] = [f"{visible(model):{first}}  "]
-        for target in targets:
-            report = cells.get((model, target))
-            row.append((f"{_cell(report):{width}} ", _STYLES[report.state]) if report else " " * (width + 1))
-        yield [*row[:-1], (row[-1][0].rstrip(), row[-1][1])] if isinstance(row[-1], tuple) else row
+        own = [cells.get((model, target)) for target in targets]
+        parts = [(f"{_cell(report):{width}}", _STYLES[report.state] if report else "") for report in own]
+        last, style = parts[-1]
+        yield (f"{visible(model):{first}}  ", *parts[:-1], (last.rstrip(), style))
 
 
 def _cell(report: CheckReport | None) -> str:

@@ -18,21 +18,24 @@ _LEVELS = (
     ((8, 8), (16, 16)),
     ((32, 32), (1, 1)),
 )
+_SOUND = ((1, 1024), (2, 2048))
+"""Samples of sound, tried last where one size is free besides the batch: windows of 400 and more are usual."""
 
 
 def levels(specs: Sequence[InputSpec], fixed: Mapping[str, int]) -> Iterator[list[Sizes]]:
     """Lists of sizes by dimension name, the most telling first; [{}] alone when nothing is dynamic.
 
-    Names at axis 0 are batches. `fixed` has sizes that the repaired model demands. The first list gives different
+    Names at axis 0, and at axis 1 of recurrent states, are batches. `fixed` has sizes that the repaired model demands. The first list gives different
     names different sizes, so that mixed-up axes show; the others give them one size.
     """
     symbols = [s for s in dict.fromkeys(_symbols(specs)) if not _parts(s, set(_symbols(specs)) - {s})]
-    batch = {spec.dims[0] for spec in specs if spec.dims}
+    batch = {spec.dims[0] for spec in specs if spec.dims} | _states(specs)
     free = [symbol for symbol in symbols if symbol not in fixed]
     if not free:
         yield [dict(fixed)]
         return
-    for step, level in ((1, _LEVELS[0]), *((0, level) for level in _LEVELS)):
+    last = (_SOUND,) if len([symbol for symbol in free if symbol not in batch]) == 1 else ()
+    for step, level in ((1, _LEVELS[0]), *((0, level) for level in (*_LEVELS, *last))):
         runs = []
         for first, other in level:
             inner = (other + step * place for place in range(len(free)))
@@ -48,6 +51,14 @@ def resolve(dim: Size, sizes: Mapping[str, int]) -> int | None:
     if dim in sizes:
         return sizes[dim]
     return _evaluate(ast.parse(dim, mode="eval").body, sizes) if _parts(dim, set(sizes)) else None
+
+
+def _states(specs: Sequence[InputSpec]) -> set[Size]:
+    """The batches of recurrent states [layers, batch, hidden] that stand beside an input with a free batch."""
+    if not any(isinstance(spec.dims[0], str) for spec in specs if spec.dims):
+        return set()
+    shapes = [spec.dims for spec in specs if len(spec.dims) == 3]
+    return {dims[1] for dims in shapes if isinstance(dims[0], int) and isinstance(dims[2], int)}
 
 
 def _symbols(specs: Sequence[InputSpec]) -> Iterator[str]:

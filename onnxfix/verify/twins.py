@@ -62,10 +62,10 @@ class Twinned:
 def compare_twins(job: Twins, timeout: float) -> Twinned:
     """Runs both models in the sandbox, by fewer and fewer ways when they crash; `timeout` is in seconds."""
     reason = ""
-    for first in range(len(WAYS)):
+    for start in range(len(job.ways)):
         try:
-            ways = replace(job, ways=WAYS[first:])
-            result = sandbox.default().call("onnxfix.verify.twins:twins_here", ways, timeout=timeout)
+            fewer = replace(job, ways=job.ways[start:])
+            result = sandbox.default().call("onnxfix.verify.twins:twins_here", fewer, timeout=timeout)
         except sandbox.SandboxCrash as crash:
             reason = f"running them crashes every runtime ({crash.signal})"
             continue
@@ -84,6 +84,8 @@ def twins_here(job: Twins) -> Twinned:
         first = Oracle(Path(job.one), [old for old, _ in job.pairs], job.ways)
         choice, feeds, before = _accepted(job, first)
         again = first.run(feeds) if job.draws else before
+        title = first.title
+        del first  # both models are never in memory together
     except (CannotLoad, CannotRun) as reason:
         return Twinned(reason=f"the first model does not run: {reason}")
     try:
@@ -95,7 +97,7 @@ def twins_here(job: Twins) -> Twinned:
     figures = (
         figure for old, new in job.pairs for figure in _figures(new, before[old], after[new], values=new not in random)
     )
-    return Twinned(tuple(figures), (first.title, second.title), choice, random)
+    return Twinned(tuple(figures), (title, second.title), choice, random)
 
 
 def _accepted(job: Twins, oracle: Oracle) -> tuple[Choice, Mapping[str, Any], Mapping[str, Any]]:

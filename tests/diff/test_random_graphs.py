@@ -38,8 +38,8 @@ def graphs(draw: st.DrawFn) -> onnx.ModelProto:
     made = values[1:]
     ends = dict.fromkeys([made[-1], *draw(st.lists(st.sampled_from(made), max_size=2))])
     outputs = [helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None) for name in ends]
-    inputs = [helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [4])]
-    graph = helper.make_graph(nodes, "g", inputs, outputs, tensors)
+    fed = [helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [4])]
+    graph = helper.make_graph(nodes, "g", fed, outputs, tensors)
     return helper.make_model(graph, ir_version=9, opset_imports=[helper.make_opsetid("", 17)])
 
 

@@ -146,6 +146,26 @@ def test_subgraphs_are_entered_and_left(page: Browser, tmp_path: Path) -> None:
     settled(page)
 
 
+ODD = [
+    "g () => () { }",
+    "g (float[2] x) => (float[2] x) { }",
+    "g (float[2] x) => (float[2] y) { y = Add(x, y) }",
+    "g (float[2] x) => (float[2] y) { a = Add(x, b)  b = Relu(a)  y = Neg(b) }",
+    "g (float[2] x) => (float[2] y) { y = Relu(x)  y = Neg(x)  = Abs(y)  z, = Split(nowhere) }",
+    "g (float[2] x) => (float[2] y, float[2] y) { [n] y = Relu(x)  [n] b = Relu(x) }",
+]
+
+
+@pytest.mark.parametrize("text", ODD)
+def test_odd_graphs_are_drawn(text: str, page: Browser, tmp_path: Path) -> None:
+    model = onnx.parser.parse_model(f'<ir_version: 8, opset_import: ["" : 17]> {text}')
+    for document in (model_document(load(model)), compared(model, edited(residual(10))), compared(residual(10), model)):
+        show(page, document, tmp_path)
+        for key in ("n", "ArrowDown", "ArrowLeft", "Enter", "c", "a", "z", "f", "Backspace", "Escape"):
+            page.press(key)
+        settled(page)
+
+
 def test_light_and_dark(page: Browser, tmp_path: Path) -> None:
     document = model_document(load(residual(10)))
     paper = "getComputedStyle(document.body).backgroundColor"

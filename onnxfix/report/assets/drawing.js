@@ -2,7 +2,7 @@
 /* The graph on its canvas: which boxes are shown, how they look, and what is selected. */
 const Drawing = (() => {
   const doc = JSON.parse(document.getElementById("document").textContent);
-  const MANY = 450, READABLE = 0.62, FONT = "13px system-ui, sans-serif", SMALL = "11px system-ui, sans-serif";
+  const MANY = 450, READABLE = 0.62, FONT = "12px system-ui, sans-serif";
   const FAMILIES = {
     linear: /^(Conv|ConvTranspose|Gemm|MatMul|QLinear.*|ConvInteger|MatMulInteger|LSTM|GRU|RNN|Attention|Einsum)$/,
     pointwise: /(Relu|Sigmoid|Tanh|Elu|Selu|Gelu|Softplus|Softmax|Swish|Mish|Clip|Erf|Softsign)$/i,
@@ -59,9 +59,8 @@ const Drawing = (() => {
   }
 
   function box(id, title, name, classes) {
-    pencil.font = `600 ${FONT}`; const first = pencil.measureText(title).width;
-    pencil.font = SMALL; const second = pencil.measureText(name).width;
-    return { id, w: Math.max(first, second, 30) + 24, h: name ? 42 : 28, title, name, classes };
+    pencil.font = FONT;
+    return { id, w: Math.max(pencil.measureText(title).width, pencil.measureText(name).width, 30) + 22, h: name ? 42 : 28, title, name, classes };
   }
 
   const short = text => text.length > 28 ? `${text.slice(0, 12)}…${text.slice(-15)}` : text;
@@ -126,8 +125,7 @@ const Drawing = (() => {
         "font-family": "system-ui, sans-serif", color: color("ink"), "border-width": 1.2, "min-zoomed-font-size": 5,
         ...fill("same") } },
       ...Object.keys(FAMILIES).map(name => ({ selector: `.${name}`, style: { "background-color": color(name) } })),
-      { selector: ".input, .output", style: { shape: "round-tag", ...fill("port") } },
-      { selector: ".input, .output", style: { shape: "ellipse" } },
+      { selector: ".input, .output", style: { shape: "ellipse", ...fill("port") } },
       { selector: ".fold", style: { ...fill("fold"), "border-style": "dashed", "font-style": "italic", color: color("faint") } },
       { selector: ".changed", style: { ...fill("changed"), "border-width": 2.2 } },
       { selector: ".inserted", style: { ...fill("inserted"), "border-width": 2.2 } },
@@ -143,7 +141,7 @@ const Drawing = (() => {
       { selector: "edge.bent", style: {
         "curve-style": "unbundled-bezier", "edge-distances": "node-position", "control-point-weights": "data(weights)",
         "control-point-distances": "data(distances)" } },
-      { selector: "edge.inserted", style: { width: 2.2, "line-color": color("inserted-line"), "target-arrow-color": color("inserted-line"), "border-width": 0 } },
+      { selector: "edge.inserted", style: { width: 2.2, "line-color": color("inserted-line"), "target-arrow-color": color("inserted-line") } },
       { selector: "edge.removed", style: { width: 2.2, "line-style": "dashed", "line-color": color("removed-line"), "target-arrow-color": color("removed-line") } },
       { selector: "node.picked", style: { "border-color": color("focus"), "border-width": 4, "border-style": "solid" } },
       { selector: "node.shown", style: { "overlay-color": color("focus"), "overlay-opacity": 0.12, "overlay-padding": 7 } },

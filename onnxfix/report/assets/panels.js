@@ -3,6 +3,7 @@
 const Panels = (() => {
   const { doc } = Drawing;
   const STATUS = { same: "unchanged", changed: "changed", inserted: "inserted", removed: "removed" };
+  const QUIET = ["renamed", "moved", "placement", "docs", "value-info"];  // groups that are closed at first
   const byId = name => document.getElementById(name);
 
   function make(tag, options = {}, ...children) {
@@ -28,8 +29,9 @@ const Panels = (() => {
     for (const [group, numbers] of groups) {
       const total = doc.items[numbers[0]].total;
       const shown = numbers.length < total ? `${total}, ${numbers.length} listed` : `${total}`;
-      list.append(heading(`${group} (${shown})`));
-      for (const number of numbers) list.append(entry(doc.items[number], number, onclick));
+      const quiet = QUIET.includes(doc.items[numbers[0]].kind);
+      list.append(make("details", { open: quiet ? "" : "open" }, make("summary", {}, `${group} (${shown})`),
+        ...numbers.map(number => entry(doc.items[number], number, onclick))));
     }
     if (!doc.items.length)
       list.append(make("p", { cls: "faint" }, doc.mode === "diff" ? "The models are the same." : "Nothing was found."));
@@ -45,6 +47,7 @@ const Panels = (() => {
     document.querySelectorAll(".item.current").forEach(element => element.classList.remove("current"));
     const element = byId(`item${number}`);
     element?.classList.add("current");
+    if (element) element.closest("details").open = true;
     element?.scrollIntoView({ block: "nearest" });
   }
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from onnxfix.diff.models import Compared
-from onnxfix.diff.records import Change, DiffReport
+from onnxfix.diff.records import KINDS, Change, DiffReport
 from onnxfix.model.inference import typed_scopes
 from onnxfix.model.model import Model
 from onnxfix.model.scope import scopes_of
@@ -48,7 +48,7 @@ def diff_document(
         "after": visible(report.after, 400),
         "summary": summary(report),
         "notes": [sentence(note) for note in notes],
-        "items": list(_shortened(items)),
+        "items": list(_shortened(sorted(items, key=lambda item: _rank(item["kind"])))),
         **_drawn(pictures, (compared.one, compared.two), _important([*places, *found], kinds)),
     }
 
@@ -97,13 +97,18 @@ def _mark_around(pictures: Sequence[Picture], picture: Picture) -> None:
             scope = scope.parent
 
 
+def _rank(kind: str) -> int:
+    """Findings first, then changes of the graph, of weights, and of everything else."""
+    every = ("finding", *_ORDER, *KINDS)
+    return every.index(kind)
+
+
 def _important(places: Sequence[tuple[int, list[int]]], kinds: Sequence[str]) -> dict[int, list[int]]:
     """For each picture the parts to show, pieces of the graph before weights, names last."""
-    rank = {kind: place for place, kind in enumerate(_ORDER)}
     found: dict[int, list[int]] = {}
-    for index in sorted(range(len(places)), key=lambda index: rank.get(kinds[index], 0)):
+    for index in sorted(range(len(places)), key=lambda index: _rank(kinds[index])):
         number, parts = places[index]
-        if kinds[index] in rank or kinds[index] == "finding":
+        if kinds[index] in ("finding", *_ORDER):
             found.setdefault(number, []).extend(parts)
     return {number: list(dict.fromkeys(parts)) for number, parts in found.items()}
 

@@ -23,6 +23,7 @@ class Teller:
     """Tells of the parts of one model; `typed` are its scopes with all inferred types."""
 
     typed: Mapping[ScopeId, Scope]
+    _types: dict[tuple[ScopeId, str], str] = field(default_factory=dict)
     _figures: dict[tuple[ScopeId, str], dict[str, Any]] = field(default_factory=dict)
 
     def facts(self, scope: Scope, part: Part, side: int, *, weights: bool) -> dict[str, Any]:
@@ -44,7 +45,10 @@ class Teller:
 
     def type(self, scope: Scope, name: str) -> str:
         """The type of a value as ONNX text, "" when it is not known."""
-        return visible(type_text(self.typed.get(scope.id, scope).type_of(name)), NAME)
+        key = scope.id, name
+        if key not in self._types:
+            self._types[key] = visible(type_text(self.typed.get(scope.id, scope).type_of(name)), NAME)
+        return self._types[key]
 
     def _value(self, scope: Scope, name: str) -> list[Any]:
         return [visible(name, NAME), self.type(scope, name)]

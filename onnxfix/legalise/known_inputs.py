@@ -1,0 +1,135 @@
+"""Restrictions that only the graph can tell: ranks, constants, how many outputs are read, sizes of nodes' inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import cache
+from typing import Any
+
+import numpy as np
+import onnx
+
+from onnxfix.model.scope import Scope
+from onnxfix.opset.view import schema_at
+from onnxfix.targets import Limit, Target, dtype_name, limits
+
+MOST_AXES = 8
+"""No tensor of a TensorRT network has more dimensions (operators.yaml, engine_wide)."""
+
+_NO_KERNEL = "no_engine_kernel_on_cpu_build"
+_SAME_FUNCTIONS = "same_activations_both_directions"
+
+
+def graph_refusal(target: Target, scope: Scope, node: onnx.NodeProto) -> str:
+    """Why the target is known to refuse a node by its inputs and outputs; "" when no fact speaks against it.
+
+    What the model does not tell (an unknown rank, a value that is computed) breaks no restriction.
+    """
+    for name in (*node.input, *node.output):
+        rank = scope.type_of(name).rank if name else None
+        if rank is not None and rank > MOST_AXES:
+            return f"{node.op_type}: {name} has {rank} dimensions, {target.title} has at most {MOST_AXES}"
+    return next(_broken(target, scope, node), "")
+
+
+def _broken(target: Target, scope: Scope, node: onnx.NodeProto) -> Iterator[str]:
+    schema = schema_at(node.op_type, scope.opset)
+    if schema is None:
+        return
+    places = {formal.name: index for index, formal in enumerate(schema.inputs)}
+    results = {formal.name: index for index, formal in enumerate(schema.outputs)}
+    for limit in _limits(target, node.op_type):
+        fact = limit.fact
+        if limit.level != "error" or not _applies(fact.get("when"), scope, node, places):
+            continue
+        if why := _outputs(fact, node, results) or _rule(fact, node) or _rank(fact, scope, node):
+            yield f"{node.op_type}: {why}"
+        name = _given(node.input, places.get(fact.get("input", "")))
+        if name and (why := _input(fact, scope, name)):
+            yield f"{node.op_type}: {fact['input']} {why}"
+
+
+@cache
+def _limits(target: Target, op_type: str) -> tuple[Limit, ...]:
+    return limits(target, op_type)
+
+
+def _given(names: Any, place: int | None) -> str:
+    return names[place] if place is not None and place < len(names) else ""
+
+
+def _applies(when: Mapping[str, Any] | None, scope: Scope, node: onnx.NodeProto, places: Mapping[str, int]) -> bool:
+    """Whether the condition of a limit is known to hold; attributes are judged by targets.supports."""
+    if when is None:
+        return True
+    if "dtype" in when:
+        return dtype_name(scope.type_of(node.input[0]).dtype) == when["dtype"] if node.input else False
+    if when.get("is") == "graph_input":
+        return _fed(scope, _given(node.input, places.get(when["input"])))
+    if "attr" in when and "equals" in when:
+        return bool(_attribute(node, when["attr"]) == when["equals"])
+    return False
+
+
+def _attribute(node: onnx.NodeProto, name: str) -> Any:
+    found = next((item for item in node.attribute if item.name == name and not item.ref_attr_name), None)
+    value = onnx.helper.get_attribute_value(found) if found else None
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+
+
+def _fed(scope: Scope, name: str) -> bool:
+    """Whether a value comes from outside when running: an input of the main graph that is no weight."""
+    return bool(name) and not scope.id and name in scope.inputs and scope.constant(name) is None
+
+
+def _outputs(fact: Mapping[str, Any], node: onnx.NodeProto, results: Mapping[str, int]) -> str:
+    if "max_outputs" in fact and any(node.output[fact["max_outputs"] :]):
+        return f"has more than {fact['max_outputs']} output"
+    if fact.get("unsupported") and "output" in fact and _given(node.output, results.get(fact["output"])):
+        return f"the output {fact['output']} is not made"
+    return ""
+
+
+def _rule(fact: Mapping[str, Any], node: onnx.NodeProto) -> str:
+    if fact.get("rule") == _NO_KERNEL:
+        return "the engine has no kernel (measured on a machine without a GPU)"
+    if fact.get("rule") == _SAME_FUNCTIONS:
+        functions = _attribute(node, "activations") or []
+        half = len(functions) // 2
+        if functions[:half] != functions[half:]:
+            return "the functions of both directions must be the same"
+    return ""
+
+
+def _rank(fact: Mapping[str, Any], scope: Scope, node: onnx.NodeProto) -> str:
+    rank = scope.type_of(node.input[0]).rank if node.input and node.input[0] else None
+    if "spatial_rank" in fact and rank is not None and rank - 2 not in fact["spatial_rank"]["in"]:
+        return f"{rank - 2} spatial axes; there must be {' or '.join(map(str, fact['spatial_rank']['in']))}"
+    return ""
+
+
+def _input(fact: Mapping[str, Any], scope: Scope, name: str) -> str:
+    kind, array = scope.type_of(name), None
+    if fact.get("unsupported"):
+        return "is not taken"
+    if fact.get("must_be") in ("constant", "initializer") and _fed(scope, name):
+        return "must be constant and is an input of the graph"
+    if "rank" in fact and kind.rank is not None and kind.rank != fact["rank"].get("equals", kind.rank):
+        return f"must have {fact['rank']['equals']} dimensions, not {kind.rank}"
+    if "not_in" in fact.get("dtype", {}) and kind.dtype and dtype_name(kind.dtype) in fact["dtype"]["not_in"]:
+        return f"must not be {dtype_name(kind.dtype)}"
+    if fact.get("static_shape") and kind.dims is not None and not all(isinstance(size, int) for size in kind.dims):
+        return "must have a known shape"
+    if "all_zero" in fact or "value" in fact:
+        array = scope.array(name)
+    if array is None:
+        return ""
+    if fact.get("all_zero"):
+        return "must be zero" if np.any(np.asarray(array).astype(np.float64) != 0) else ""
+    return _value(fact["value"], array)
+
+
+def _value(bounds: Mapping[str, Any], array: Any) -> str:
+    if "equals" in bounds and np.any(array != bounds["equals"]):
+        return f"must be {bounds['equals']}"
+    return f"must be at most {bounds['max']}" if "max" in bounds and np.any(array > bounds["max"]) else ""

@@ -1,0 +1,146 @@
+"""`onnxfix check` for several targets, in all formats, with baseline, settings and cache, from the outside."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from xml.etree import ElementTree
+
+import onnx
+import pytest
+from outside import Command
+
+from fixtures import small
+
+SCHEMA = Path(__file__).parent.parent.parent / "docs" / "check.schema.json"
+TARGETS = ("--target", "jetson-nano,rtx1.7")
+STUCK = '<ir_version: 8, opset_import: ["" : 17]> g (float[5] x) => (float[N] y) { t = Relu(x) y = Unique(t) }'
+
+
+@pytest.fixture
+def models(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """well.onnx is ready, bare.onnx repairable, stuck.onnx blocked; the cache is in a folder of its own."""
+    (folder / "sick.onnx").unlink()
+    onnx.save(small.build("no-outputs"), folder / "bare.onnx")
+    onnx.save(onnx.parser.parse_model(STUCK), folder / "stuck.onnx")
+    monkeypatch.setenv("ONNXFIX_CACHE", str(folder / "cache"))
+    return folder
+
+
+@pytest.mark.usefixtures("models")
+def test_a_table_of_models_and_targets(onnxfix: Command) -> None:
+    done = onnxfix("check", ".", *TARGETS, "--ignore", "OFX105")
+    assert (done.returncode, done.stderr) == (1, "")
+    assert done.stdout.splitlines()[-5:] == [
+        "            jetson-nano@trt8.2  rtx1.7",
+        "bare.onnx   repairable (1)      repairable (1)",
+        "stuck.onnx  blocked (1)         blocked (1)",
+        "well.onnx   ready               ready",
+        "TensorRT-RTX 1.7.1.116 asked itself; the others by the fact base. The numbers count errors.",
+    ]
+    assert done.stdout.count("OFX401 error") == 1  # told once, for every target
+    patterns = onnxfix("check", "*.onnx", *TARGETS, "--ignore", "OFX105")
+    assert patterns.stdout == done.stdout
+    assert onnxfix("check", "no*.onnx").stderr == "onnxfix: no*.onnx: matches no file\n"
+
+
+@pytest.mark.usefixtures("models")
+def test_whose_word_it_is(onnxfix: Command) -> None:
+    asked = onnxfix("check", "stuck.onnx", "--target", "rtx1.7").stdout
+    assert "       TensorRT-RTX 1.7.1.116: no importer for operator Unique" in asked
+    known = onnxfix("check", "stuck.onnx", "--target", "rtx1.7", "--static").stdout
+    assert "TensorRT-RTX 1.7 has no importer for Unique" in known
+    assert "1.7.1.116:" not in known
+
+
+def test_json_keeps_to_its_schema(onnxfix: Command, models: Path) -> None:
+    jsonschema = pytest.importorskip("jsonschema")
+    (models / "broken.onnx").write_text("no model")
+    done = onnxfix("check", ".", *TARGETS, "--format", "json")
+    document = json.loads(done.stdout)
+    jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text())).validate(document)
+    assert done.returncode == document["exit_code"] == 2
+    states = {(report["model"], report["target_name"]): report["state"] for report in document["models"]}
+    assert states["stuck.onnx", "rtx1.7"] == "blocked"
+    assert states["well.onnx", "jetson-nano@trt8.2"] == "ready"
+    assert document["errors"] == ["broken.onnx: is a text file, not an ONNX model (name the .onnx file)"]
+    assert document["statistics"]["OFX401"] == 1
+    refused = [d for r in document["models"] for d in r["diagnostics"] if d["kind"] == "refused"]
+    assert {d["source"] for d in refused} >= {"TensorRT-RTX 1.7.1.116"}
+
+
+def test_sarif_has_rules_and_places(onnxfix: Command, models: Path) -> None:
+    (run,) = json.loads(onnxfix("check", ".", *TARGETS, "--format", "sarif").stdout)["runs"]
+    rules = run["tool"]["driver"]["rules"]
+    assert [rule["id"] for rule in rules] == sorted(rule["id"] for rule in rules)
+    assert all(rule["help"]["markdown"] and rule["shortDescription"]["text"] for rule in rules)
+    for result in run["results"]:
+        assert rules[result["ruleIndex"]]["id"] == result["ruleId"]
+        uri = result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"]
+        assert (models / uri).is_file()
+    (unique,) = [result for result in run["results"] if result["ruleId"] == "OFX723"]
+    assert unique["locations"][0]["logicalLocations"][0]["fullyQualifiedName"] == "y"
+    assert unique["properties"]["targets"] == ["jetson-nano@trt8.2", "rtx1.7"]
+
+
+@pytest.mark.usefixtures("models")
+def test_annotations_junit_and_markdown(onnxfix: Command) -> None:
+    github = onnxfix("check", ".", *TARGETS, "--format", "github").stdout
+    assert "::error file=stuck.onnx,title=OFX723 unique::y: Unique is not rewritten" in github
+    assert all(line.startswith(("::error ", "::warning ", "::notice ")) for line in github.splitlines())
+    suites = ElementTree.fromstring(onnxfix("check", ".", *TARGETS, "--format", "junit").stdout.encode())
+    counts = {suite.get("name"): (suite.get("tests"), suite.get("failures")) for suite in suites}
+    assert counts == {"jetson-nano@trt8.2": ("3", "2"), "rtx1.7": ("3", "2")}
+    markdown = onnxfix("check", ".", *TARGETS, "--format", "markdown").stdout
+    assert "| stuck.onnx | blocked | blocked |" in markdown
+
+
+@pytest.mark.usefixtures("models")
+def test_statistics(onnxfix: Command) -> None:
+    done = onnxfix("check", ".", *TARGETS, "--statistics", "--select", "OFX401,OFX723")
+    assert done.stdout.splitlines() == [
+        "     1 OFX401 error missing-outputs",
+        "     1 OFX723 error unique",
+        "2 findings of 2 rules.",
+    ]
+
+
+def test_a_baseline_starts_clean(onnxfix: Command, models: Path) -> None:
+    written = onnxfix("check", ".", *TARGETS, "--write-baseline", "known.json")
+    assert (written.returncode, written.stdout) == (0, "Wrote known.json: findings listed: 3\n")
+    done = onnxfix("check", ".", *TARGETS, "--baseline", "known.json")
+    assert done.returncode == 0
+    assert "known findings left out" in done.stderr
+    onnx.save(onnx.parser.parse_model(STUCK.replace("y", "other")), models / "new.onnx")
+    assert onnxfix("check", ".", *TARGETS, "--baseline", "known.json").returncode == 1
+    (models / "known.json").write_text("[]")
+    assert onnxfix("check", ".", "--baseline", "known.json").stderr == (
+        "onnxfix: known.json: is no baseline of form 1\n"
+    )
+
+
+def test_settings_of_the_repository(onnxfix: Command, models: Path) -> None:
+    (models / "legacy").mkdir()
+    (models / "stuck.onnx").rename(models / "legacy" / "stuck.onnx")
+    (models / "bare.onnx").unlink()
+    (models / "pyproject.toml").write_text(
+        '[tool.onnxfix]\ntargets = ["trt8.6", "rtx1.7"]\n[tool.onnxfix.per-file-ignores]\n"legacy/*" = ["tensorrt"]\n'
+    )
+    done = onnxfix("check", ".")
+    assert done.returncode == 0, done.stdout
+    assert "trt8.6" in done.stdout
+    (models / "pyproject.toml").write_text("[tool.onnxfix]\nper-file-ignore = 1\n")
+    assert "tool.onnxfix.per-file-ignore: unknown key" in onnxfix("check", ".").stderr
+
+
+def test_the_cache_answers_for_what_has_not_changed(onnxfix: Command, models: Path) -> None:
+    first = onnxfix("check", ".", *TARGETS)
+    entries = {path: path.read_bytes() for path in (models / "cache" / "check").iterdir()}
+    assert len(entries) == 6
+    for path, data in entries.items():  # a mark that only the cache can have
+        path.write_bytes(data.replace(b"OFX723", b"OFX724"))
+    again = onnxfix("check", ".", *TARGETS)
+    assert again.stdout == first.stdout.replace("OFX723", "OFX724")
+    assert onnxfix("check", ".", *TARGETS, "--no-cache").stdout == first.stdout
+    onnx.save(small.build("no-outputs"), models / "stuck.onnx")
+    assert "OFX724" not in onnxfix("check", ".", *TARGETS).stdout
