@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from onnxfix.api import Options, check, convert_opset, opsets, repair
+    from onnxfix.bugreport import BugReport, bug_report
     from onnxfix.comparison import compare
+    from onnxfix.cutting import ExtractReport, ReduceReport, extract, reduce
     from onnxfix.diff.records import Change, DiffReport
     from onnxfix.engine.execute import Engine
     from onnxfix.engine_records import BuildReport, CompareReport, PlanReport, RunReport
@@ -26,12 +28,14 @@ if TYPE_CHECKING:
         AppliedFix,
         Check,
         CheckReport,
+        Culprit,
         Diagnostic,
         InterfaceChange,
         RepairReport,
         Verdict,
         Withheld,
     )
+    from onnxfix.watching import RangeReport, watch
 
 __version__ = "0.1.0"
 
@@ -42,6 +46,10 @@ _HOME = {
     **dict.fromkeys(("CompareReport", "RunReport"), "onnxfix.engine_records"),
     "Engine": "onnxfix.engine.execute",
     "compare": "onnxfix.comparison",
+    **dict.fromkeys(("ExtractReport", "ReduceReport", "extract", "reduce"), "onnxfix.cutting"),
+    **dict.fromkeys(("BugReport", "bug_report"), "onnxfix.bugreport"),
+    **dict.fromkeys(("RangeReport", "watch"), "onnxfix.watching"),
+    "Culprit": "onnxfix.records",
     **dict.fromkeys(("Change", "DiffReport"), "onnxfix.diff.records"),
     "run": "onnxfix.execution",
     **dict.fromkeys(("DoctorReport", "doctor"), "onnxfix.health"),
@@ -52,36 +60,45 @@ _HOME = {
 
 __all__ = [
     "AppliedFix",
+    "BugReport",
     "BuildOptions",
     "BuildReport",
     "Change",
     "Check",
     "CheckReport",
     "CompareReport",
+    "Culprit",
     "Diagnostic",
     "DiffReport",
     "DoctorReport",
     "Engine",
+    "ExtractReport",
     "InterfaceChange",
     "ModelFileError",
     "NotConverged",
     "OnnxfixError",
     "Options",
     "PlanReport",
+    "RangeReport",
+    "ReduceReport",
     "RepairReport",
     "RuleError",
     "RunReport",
     "Verdict",
     "Withheld",
+    "bug_report",
     "build",
     "check",
     "compare",
     "convert_opset",
     "doctor",
+    "extract",
     "inspect",
     "opsets",
+    "reduce",
     "repair",
     "run",
+    "watch",
 ]
 
 

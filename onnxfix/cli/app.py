@@ -29,6 +29,7 @@ COMMANDS = {
     "diff": "what changed between two models",
     "extract": "write a part of a model: between values, or around a node",
     "reduce": "find the smallest part of a model that still fails",
+    "report": "gather what a bug report needs: machine, messages, the smallest model",
     "show": "the facts about a model: interface, operators, weights",
     "build": "build a TensorRT engine and write its plan file",
     "inspect": "what a plan file holds, and whether it loads here",

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from onnxfix.cli import check_run
 from onnxfix.cli.arguments import declare_folders, words
 from onnxfix.cli.config import Settings, settings
 from onnxfix.errors import ModelFileError
@@ -42,6 +43,7 @@ def declare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--cache-dir", metavar="DIR", type=Path, help="default: ONNXFIX_CACHE, else in your cache folder"
     )
+    check_run.declare(parser)
     parser.add_argument("--format", choices=FORMATS, default="text", help="text is the default")
 
 
@@ -51,6 +53,8 @@ def run(options: argparse.Namespace) -> int:
     from onnxfix.checks import models
 
     paths = list(models(options.models))
+    if options.run:
+        return check_run.run(paths, options)
     results = _known_left_out(_checked(paths, chosen, options), chosen)
     if options.write_baseline:
         return _baseline(options.write_baseline, list(results))

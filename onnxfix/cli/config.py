@@ -26,7 +26,6 @@ class Settings:
     """
 
     target: str | None = None
-    targets: tuple[str, ...] = ()
     select: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
     unsafe_fixes: bool = False
@@ -34,6 +33,7 @@ class Settings:
     verify: Verification = "engine"
     per_file_ignores: tuple[tuple[str, tuple[str, ...]], ...] = ()
     baseline: Path | None = None
+    targets: tuple[str, ...] = ()
 
     def for_file(self, path: Path) -> Settings:
         """The settings for one model: rules that `per-file-ignores` names for a pattern of its path are ignored too."""

@@ -26,16 +26,16 @@ def whole_order(op: Op) -> None:
     if dtype in _IN_DOUBLE:
         op.finish(op.make(kind, *(forms.cast(op, op.input(place), _T.DOUBLE) for place in (0, 1))))
         return
-    op.require(dtype == _T.INT64, "numbers of this type are not compared in older opsets")
-    halves = [_halves(op, op.input(place)) for place in (0, 1)]
+    op.require(dtype in (_T.INT64, _T.UINT64), "numbers of this type are not compared in older opsets")
+    halves = [_halves(op, op.input(place), dtype) for place in (0, 1)]
     upper, lower = (op.make(kind, halves[0][half], halves[1][half]) for half in (0, 1))
     opposite = op.make(kind, halves[1][0], halves[0][0])
     op.finish(op.make("Or", upper, op.make("And", op.make("Not", opposite), lower)))
 
 
-def _halves(op: Op, value: str) -> tuple[str, str]:
+def _halves(op: Op, value: str, dtype: int) -> tuple[str, str]:
     """The quotient and the remainder by 2**32, which have the sign of the number, in double."""
-    base = op.const(np.int64(1 << 32))
+    base = op.const(np.array(1 << 32), dtype)
     upper = op.make("Div", value, base)
     lower = op.make("Sub", value, op.make("Mul", upper, base))
     return forms.cast(op, upper, _T.DOUBLE), forms.cast(op, lower, _T.DOUBLE)
@@ -44,8 +44,8 @@ def _halves(op: Op, value: str) -> tuple[str, str]:
 def equal(op: Op) -> None:
     """Equal of floats, before opset 11: neither less nor greater, and no NaN.  Small integers are equal as int32."""
     dtype = op.dtype(0)
-    if dtype in _IN_DOUBLE - {_T.INT32}:
-        wide = _T.INT64 if dtype == _T.UINT32 else _T.INT32
+    if dtype in {*_IN_DOUBLE, _T.UINT64} - {_T.INT32}:  # a Cast of uint64 keeps its bits
+        wide = _T.INT64 if dtype in (_T.UINT32, _T.UINT64) else _T.INT32
         op.finish(op.make("Equal", *(forms.cast(op, op.input(place), wide) for place in (0, 1))))
         return
     if dtype not in _FLOATS:
@@ -115,6 +115,26 @@ def power(op: Op) -> None:
         raise Unconcerned("base and exponent are of one type")
     op.require(base in _FLOATS, "a whole number to the power of a float has no exact form")
     op.finish(op.make("Pow", op.input(0), forms.cast(op, op.input(1), base)))
+
+
+def clip_between(op: Op) -> None:
+    """Clip between bounds that are not constant, by Max and Min."""
+    if op.dtype(0) not in _FLOATS or all(op.constant(place) is not None for place in (1, 2) if op.has(place)):
+        raise Unconcerned("its bounds are constant")
+    result = op.make("Max", op.input(0), op.input(1)) if op.has(1) else op.input(0)
+    op.finish(op.make("Min", result, op.input(2)) if op.has(2) else result)
+
+
+def shrink(op: Op) -> None:
+    """Shrink: nearer to zero by the bias, or zero within lambd of it."""
+    bias, limit, least, zero = (op.like(0, number) for number in (*_shrinking(op), 0))
+    raised, lowered = op.make("Add", op.input(0), bias), op.make("Sub", op.input(0), bias)
+    above = op.make("Where", op.make("Greater", op.input(0), limit), lowered, zero)
+    op.finish(op.make("Where", op.make("Less", op.input(0), least), raised, above))
+
+
+def _shrinking(op: Op) -> tuple[float, float, float]:
+    return op.attribute("bias", 0.0), op.attribute("lambd", 0.5), -op.attribute("lambd", 0.5)
 
 
 def thresholded_relu(op: Op) -> None:

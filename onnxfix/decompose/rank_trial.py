@@ -1,8 +1,8 @@
 """What a rank leads to: would the nodes that follow refuse a value of that many axes?
 
 The demands are those of the operators' specifications: convolutions take the rank of their weights, recurrent
-operators three axes, Gemm no more than two, Transpose the rank of its order, Concat one rank.  A rank may also decide a condition
-(PyTorch asks `dim() == 2` as Equal(Size(Shape(x)), 2)), and then the branch that runs is followed.
+operators three axes, Gemm no more than two, Transpose the rank of its order, Concat one rank.  A rank may also decide a
+condition (PyTorch asks `dim() == 2` as Equal(Size(Shape(x)), 2)), and then the branch that runs is followed.
 """
 
 from __future__ import annotations

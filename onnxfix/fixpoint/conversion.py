@@ -12,6 +12,8 @@ from onnxfix.fixpoint.options import Options
 from onnxfix.fixpoint.rounds import Outcome, continued, repair_model
 from onnxfix.model.model import Model
 from onnxfix.model.scope import Scope
+from onnxfix.model.types import STANDARD
+from onnxfix.opset.view import schema_at
 from onnxfix.rewrite.rule import Rule
 
 HELPFUL = ("fold_constants",)
@@ -33,8 +35,9 @@ def converted(outcome: Outcome, rules: Sequence[Rule], options: Options, refusal
         if not blocked:
             return attempt
         version = blocked[0].proposal.scope.opset
-        known = refusals.with_nodes(forms(_places(blocked), exact=False), {})
         reached = continued(attempt, rules, replace(options, opset=version), refusals)
+        places = [*_places(blocked), *_missing(reached, version - 1 if _down(options, version) else version + 1)]
+        known = refusals.with_nodes(forms(places, exact=False), {})
         helpful = [rule.code for rule in rules if rule.only_refused or rule.action in HELPFUL]
         select = (*options.select, *helpful) if options.select else ()
         at_home = replace(options, opset=version, select=select)
@@ -43,7 +46,7 @@ def converted(outcome: Outcome, rules: Sequence[Rule], options: Options, refusal
             return outcome
         attempt = continued(rewritten, rules, options, refusals)
         blocked = blockers_of(attempt)
-        if blocked and blocked[0].proposal.scope.opset > version and options.opset and options.opset < version:
+        if blocked and blocked[0].proposal.scope.opset > version and _down(options, version):
             return outcome
     return outcome
 
@@ -67,6 +70,20 @@ def blockers_of(outcome: Outcome) -> list[Finding]:
     """The nodes that keep the model from the opset that was asked for."""
     found = [finding for finding in outcome.remaining if finding.rule.code == REQUESTED]
     return [finding for finding in found if finding.proposal.node is not None and not finding.proposal.edits]
+
+
+def _down(options: Options, version: int) -> bool:
+    return options.opset is not None and options.opset < version
+
+
+def _missing(outcome: Outcome, version: int) -> list[tuple[Scope, int, str]]:
+    """The nodes whose operator another version does not have: those in the way may come of the definition of one."""
+    return [
+        (scope, index, f"opset {version} has no operator {node.op_type}")
+        for scope in outcome.scopes
+        for index, node in enumerate(scope.nodes)
+        if node.domain in STANDARD and schema_at(node.op_type, version) is None
+    ]
 
 
 def _places(blocked: Sequence[Finding]) -> list[tuple[Scope, int, str]]:

@@ -145,6 +145,16 @@ class Scope:
             return self.parent.type_of(name)
         return from_value_info(found)
 
+    def type_proto(self, name: str) -> onnx.TypeProto | None:
+        """The whole type of a value, of a sequence or an optional too; None when nothing tells it."""
+        if name in self.initializers:
+            tensor = self.initializers[name]
+            return onnx.helper.make_tensor_type_proto(tensor.data_type, tensor.dims)
+        found = self.inferred.get(name) or self._declared.get(name)
+        if found is None and self.parent is not None and not self.defines(name):
+            return self.parent.type_proto(name)
+        return found.type if found is not None and found.type.WhichOneof("value") else None
+
     def constant(self, name: str) -> onnx.TensorProto | None:
         """The tensor of a value that is known before running: an initializer or a Constant node's output.
 

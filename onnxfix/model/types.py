@@ -72,6 +72,17 @@ def dtype_name(dtype: int) -> str:
     return onnx.TensorProto.DataType.Name(onnx.TensorProto.DataType.ValueType(dtype)).lower() if dtype else "unknown"
 
 
+def schema_type(kind: onnx.TypeProto | None) -> str:
+    """`tensor(float)`, `seq(tensor(float))` … as schemas write it; "" where an element type is not known."""
+    which = kind.WhichOneof("value") if kind is not None else None
+    if kind is None or which not in ("tensor_type", "sequence_type", "optional_type"):
+        return ""
+    if which == "tensor_type":
+        return f"tensor({dtype_name(kind.tensor_type.elem_type)})" if kind.tensor_type.elem_type else ""
+    held = schema_type(kind.sequence_type.elem_type if which == "sequence_type" else kind.optional_type.elem_type)
+    return f"{'seq' if which == 'sequence_type' else 'optional'}({held})" if held else ""
+
+
 def type_text(kind: ValueType) -> str:
     """`float[N,3,?]` as ONNX text writes it; without brackets when the rank is unknown, "" when nothing is known."""
     if kind.kind != "tensor":

@@ -12,13 +12,10 @@ from onnx.defs import OpSchema
 
 from onnxfix.model.messages import copied
 from onnxfix.model.scope import Scope, constant_tensor
-from onnxfix.model.types import STANDARD, dtype_name
+from onnxfix.model.types import STANDARD, dtype_name, schema_type
 from onnxfix.opset.meaning import HINTS, MEANING, NEGATIVE_AXES, NEW_VALUES, OLD_VALUES, SAME_ABSENT
 from onnxfix.opset.view import View, schema_at
 from onnxfix.rewrite.attributes import same_attribute
-
-_PREFIX = {"sequence": "seq(", "optional": "optional("}
-"""How the types of a kind begin in a schema; what they hold is not known here."""
 
 Formal = OpSchema.FormalParameter
 Option = OpSchema.FormalParameterOption
@@ -97,10 +94,10 @@ def _types(view: View, new: OpSchema) -> str:
             allowed = _allowed(new, formal)
             kind = view.scope.type_of(name)
             if not kind.dtype:
-                possible = {
-                    name for name in _allowed(view.schema, old_formal) if name.startswith(_PREFIX.get(kind.kind, ""))
-                }
-                if not possible <= allowed:
+                told = schema_type(view.scope.type_proto(name))
+                if told and told not in allowed:
+                    return f"{name!r} is of type {told}, which is not allowed there"
+                if not told and not _allowed(view.schema, old_formal) <= allowed:
                     return f"the type of {name!r} is not known, and not all types are allowed there"
                 continue
             if f"tensor({dtype_name(kind.dtype)})" not in allowed:

@@ -111,7 +111,7 @@ def _definitions(scope: Scope, node: onnx.NodeProto, schema: Any) -> Iterator[on
     for plain in sorted(schema.function_opset_versions, reverse=True):
         if plain <= version:
             yield onnx.FunctionProto.FromString(schema.get_function_with_opset_version(plain))
-    kinds = [to_value_info(name, scope.type_of(name)).type for name in node.input]
+    kinds = [_type(scope, name) for name in node.input]
     known = all(kind.WhichOneof("value") for kind, name in zip(kinds, node.input, strict=True) if name)
     if not known or any(attribute.ref_attr_name for attribute in node.attribute):
         return
@@ -125,6 +125,12 @@ def _definitions(scope: Scope, node: onnx.NodeProto, schema: Any) -> Iterator[on
             function = onnx.FunctionProto.FromString(data)
             if function.node:
                 yield function
+
+
+def _type(scope: Scope, name: str) -> onnx.TypeProto:
+    kind = scope.type_of(name)
+    whole = scope.type_proto(name) if kind.kind != "tensor" else None
+    return whole or to_value_info(name, kind).type
 
 
 def body_nodes(

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import onnx
-
 from onnxfix.model import Model
 from onnxfix.model.messages import copied
+from onnxfix.model.origin import origin_of
 from onnxfix.model.scope import scopes_of
 
 ORIGIN_KEY = "onnxfix.origin"
@@ -20,7 +18,7 @@ ORIGIN_KEY = "onnxfix.origin"
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """A node of the smallest model: `line` is the Python line that made it (`net.py:12`), "" when no exporter told."""
+    """A node of the smallest model: `line` is the Python line that made it, "" when no exporter told."""
 
     node: str
     op_type: str
@@ -34,14 +32,7 @@ def origins(model: Model) -> Iterator[Origin]:
         for index, node in enumerate(scope.nodes):
             if node.op_type != "Constant":
                 name = node.name or next(iter(node.output), "") or str(index)
-                yield Origin(name, node.op_type, scope.label, _python_line(node))
-
-
-def _python_line(node: onnx.NodeProto) -> str:
-    """The Python line that made a node, as the exporters of PyTorch note it: the innermost one of the stack."""
-    told = [entry.value for entry in node.metadata_props if "stack_trace" in entry.key]
-    found = re.findall(r'File "([^"]+)", line (\d+)|(\S+\.py)[(:](\d+)', "\n".join([*told, node.doc_string]))
-    return ":".join(part for part in found[-1 if told else 0] if part) if found else ""
+                yield Origin(name, node.op_type, scope.label, origin_of(node))
 
 
 def signed(model: Model, whole: str, check: str, failure: str, origin: Sequence[Origin]) -> Model:

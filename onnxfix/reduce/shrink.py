@@ -16,9 +16,6 @@ from onnxfix.opset.inline import called, functions_of, reached
 from onnxfix.reduce.minimal import thinned
 from onnxfix.reduce.search import Search
 
-SMALL = 64
-"""Stored tensors of so many elements and integers may steer the model; their values stay."""
-
 _SIZES = (1, 2, 3, 4)
 _FLOATS = (onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE, onnx.TensorProto.FLOAT16)
 Change = Callable[[onnx.ModelProto], None]
@@ -94,13 +91,18 @@ def _without_outputs(search: Search) -> None:
 def _random_weights(search: Search) -> None:
     """Floating-point tensors get seeded numbers, all of them or else as many as possible."""
     start = search.model
-    names = [tensor.name for tensor in start.proto.graph.initializer if _free(tensor)]
+    names = loose_weights(start.proto)
 
     def fails(real: Sequence[str]) -> bool:
         return search.fails(randomized(start, [name for name in names if name not in real]))
 
     if names and not fails([]):
         thinned(names, fails)
+
+
+def loose_weights(proto: onnx.ModelProto) -> list[str]:
+    """The stored tensors of the main graph whose values are mere weights: floating-point, more than one number."""
+    return [tensor.name for tensor in proto.graph.initializer if _free(tensor)]
 
 
 def randomized(model: Model, names: Sequence[str]) -> onnx.ModelProto:

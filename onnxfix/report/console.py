@@ -40,10 +40,19 @@ def repair_lines(report: RepairReport, *, diff: bool = False) -> Iterator[Line]:
     yield from grouped(map(of_withheld, (w for w in report.withheld if w.diagnostic.level != "note")), FIXES)
     yield from _left_as_notes(report)
     yield from map(_interface_line, report.interface)
+    yield from (line for culprit in report.culprits for line in _culprit_lines(culprit))
     yield from (("note: ", sentence(note)) for note in report.notes)
     yield _fixed(report)
     yield from map(_check_line, report.verdict.checks)
     yield from _written(report)
+
+
+def _culprit_lines(culprit: Culprit) -> Iterator[Line]:
+    """The fix that makes the repair wrong, and a small model that shows it."""
+    place = f" in {visible(culprit.scope)}" if culprit.scope else ""
+    yield (("Culprit ", "bold red"), f"{culprit.code} {culprit.rule} at {visible(culprit.node)}{place}: ")
+    yield (f"  {sentence(culprit.difference)}",)
+    yield from ((f"  {visible(line, _NODE_TEXT)}",) for line in culprit.example.splitlines())
 
 
 def _interface_line(change: InterfaceChange) -> Line:

@@ -1,4 +1,4 @@
-"""The reports of extract and reduce as lines for people."""
+"""The reports of extract, reduce and report as lines for people."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from onnxfix.report.text import Line, counted, sentence, visible
 
 if TYPE_CHECKING:
+    from onnxfix.bugreport import BugReport
     from onnxfix.cutting import ExtractReport, ReduceReport
 
 _PATH, _NODES = 400, 12
@@ -38,3 +39,13 @@ def reduce_lines(report: ReduceReport) -> Iterator[Line]:
     if report.inputs:
         yield (f"Inputs that show it: {visible(report.inputs, _PATH)}",)
     yield (("Wrote ", "bold"), (visible(report.output, _PATH), "bold"))
+
+
+def bug_report_lines(found: BugReport) -> Iterator[Line]:
+    """What `report` gathered."""
+    said = f"{found.library}: {counted(len(found.errors), 'error')}" if found.library else "no TensorRT here"
+    yield ((visible(found.model, _PATH), "bold"), f"   {said}")
+    if found.reduced is not None:
+        yield (f"The smallest model that shows it has {counted(found.nodes, 'node')}",)
+    yield from (("note: ", sentence(note)) for note in found.notes)
+    yield (("Wrote ", "bold"), (visible(found.output, _PATH), "bold"))

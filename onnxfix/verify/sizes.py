@@ -25,8 +25,8 @@ _SOUND = ((1, 1024), (2, 2048))
 def levels(specs: Sequence[InputSpec], fixed: Mapping[str, int]) -> Iterator[list[Sizes]]:
     """Lists of sizes by dimension name, the most telling first; [{}] alone when nothing is dynamic.
 
-    Names at axis 0, and at axis 1 of recurrent states, are batches. `fixed` has sizes that the repaired model demands. The first list gives different
-    names different sizes, so that mixed-up axes show; the others give them one size.
+    Names at axis 0, and at axis 1 of recurrent states, are batches. `fixed` has sizes that the repaired model demands.
+    The first list gives different names different sizes, so that mixed-up axes show; the others give them one size.
     """
     symbols = [s for s in dict.fromkeys(_symbols(specs)) if not _parts(s, set(_symbols(specs)) - {s})]
     batch = {spec.dims[0] for spec in specs if spec.dims} | _states(specs)

@@ -14,6 +14,12 @@ from outside import SICK, WELL, Command
 from onnxfix.cli.app import main
 
 
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reports that other tests have cached are not seen."""
+    monkeypatch.setenv("ONNXFIX_CACHE", str(tmp_path / "cache"))
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """sick.onnx, which USR001 of own/double-negation.toml repairs, and well.onnx."""

@@ -18,12 +18,11 @@ STUCK = '<ir_version: 8, opset_import: ["" : 17]> g (float[5] x) => (float[N] y)
 
 
 @pytest.fixture
-def models(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """well.onnx is ready, bare.onnx repairable, stuck.onnx blocked; the cache is in a folder of its own."""
+def models(folder: Path) -> Path:
+    """well.onnx is ready, bare.onnx repairable, stuck.onnx blocked."""
     (folder / "sick.onnx").unlink()
     onnx.save(small.build("no-outputs"), folder / "bare.onnx")
     onnx.save(onnx.parser.parse_model(STUCK), folder / "stuck.onnx")
-    monkeypatch.setenv("ONNXFIX_CACHE", str(folder / "cache"))
     return folder
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -29,11 +30,19 @@ ignore = ["upsample-op"]
 unsafe-fixes = true
 rules = ["own", "/elsewhere"]
 verify = "numeric"
+targets = ["trt8.2", "rtx"]
+baseline = "known.json"
+[tool.onnxfix.per-file-ignores]
+"old/*.onnx" = ["OFX1"]
 """,
     )
     folders = (tmp_path / "own", Path("/elsewhere"))
     expected = Settings("trt8.6", ("legacy", "OFX3"), ("upsample-op",), True, folders, "numeric")
+    patterns = ((f"{tmp_path.as_posix()}/old/*.onnx", ("OFX1",)),)
+    expected = replace(expected, targets=("trt8.2", "rtx"), baseline=tmp_path / "known.json", per_file_ignores=patterns)
     assert settings(NOTHING, tmp_path) == expected
+    assert expected.for_file(tmp_path / "old" / "deep" / "a.onnx").ignore == ("upsample-op", "OFX1")
+    assert expected.for_file(tmp_path / "a.onnx").ignore == ("upsample-op",)
 
 
 def test_the_nearest_file_counts(tmp_path: Path) -> None:
@@ -54,7 +63,10 @@ def test_the_command_line_wins(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("[tool.onnxfix]\ntargets = 1", "tool.onnxfix.targets: unknown key (there are: target, select, "),
+        ("[tool.onnxfix]\naims = 1", "tool.onnxfix.aims: unknown key (there are: target, targets, select, "),
+        ("[tool.onnxfix]\ntargets = 1", "tool.onnxfix.targets: must be a list of targets"),
+        ('[tool.onnxfix]\nper-file-ignores = ["a"]', "per-file-ignores: must be a table of lists of rules"),
+        ("[tool.onnxfix]\nbaseline = 1", "tool.onnxfix.baseline: must be the path of a file"),
         ("[tool.onnxfix]\nunsafe_fixes = true", "tool.onnxfix.unsafe_fixes: unknown key"),
         ("[tool.onnxfix]\ntarget = 8.6", "tool.onnxfix.target: must be a text"),
         ('[tool.onnxfix]\nselect = "OFX1"', "tool.onnxfix.select: must be a list of rules"),

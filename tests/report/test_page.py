@@ -242,5 +242,5 @@ def test_libraries_have_their_version_and_licence(library: str, package: str) ->
 def test_a_wheel_has_every_package_and_the_assets() -> None:
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
     here = {".".join(p.parent.relative_to(ROOT).parts) for p in (ROOT / "onnxfix").rglob("__init__.py")}
-    assert here <= set(settings["packages"])
-    assert settings["package-data"]["onnxfix.report"] == ["assets/*"]
+    assert here | {"onnxfix.report.assets"} <= set(settings["packages"])
+    assert settings["package-data"]["onnxfix.report.assets"] == ["*"]

@@ -66,3 +66,15 @@ def test_numbers_are_told_where_the_models_part(
     assert [item["level"] for item in items] == [level]
     assert items[0]["message"].startswith(numbers["reason"])
     assert [document["scopes"][0]["parts"][part]["title"] for part in items[0]["parts"]] == titles
+
+
+def test_names_come_last_and_not_all_of_them() -> None:
+    one, two = residual(1000), edited(residual(1000))
+    for node in two.graph.node:
+        node.name = f"new_{node.name}"
+    models = matched_models(load(one), load(two))
+    items = diff_document(models, report_of(models, (), time.perf_counter()))["items"]
+    kinds = list(dict.fromkeys(item["kind"] for item in items))
+    assert kinds == ["replaced", "attribute", "weight", "renamed"]
+    renamed = [item for item in items if item["kind"] == "renamed"]
+    assert len(renamed) == 300 and renamed[0]["total"] >= len(two.graph.node) - 1

@@ -99,6 +99,18 @@ def test_keys_walk_through_the_changes(page: Browser, tmp_path: Path) -> None:
     settled(page)
 
 
+def test_names_are_folded_away_until_they_are_reached(page: Browser, tmp_path: Path) -> None:
+    model = residual(10)
+    model.graph.node[1].name = "other"
+    show(page, compared(residual(10), edited(model)), tmp_path)
+    last = "[...document.querySelectorAll('#items details')].at(-1)"
+    assert page.run(f"{last}.open") is False
+    assert page.run(f"{last}.querySelector('summary').textContent") == "name changed (1)"
+    page.press("p")
+    assert page.run(f"{last}.open") is True
+    settled(page)
+
+
 def test_a_node_tells_of_itself(page: Browser, tmp_path: Path) -> None:
     model = residual(10)
     show(page, compared(model, edited(model)), tmp_path)

@@ -27,7 +27,7 @@
     byId("spoken").textContent = chosen.message;
   }
 
-  const step = by => { if (doc.items.length) item((at + by + doc.items.length) % doc.items.length); };
+  const step = by => { if (doc.items.length) item((Math.max(at, by < 0 ? 0 : -1) + by + doc.items.length) % doc.items.length); };
 
   /* Search: names, operators and values of all graphs, in lower case. */
   let words = null;

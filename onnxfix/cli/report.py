@@ -1,0 +1,37 @@
+"""Gather what a bug report needs in one archive or Markdown file; no weights unless asked."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from onnxfix.cli.arguments import declare_format
+
+
+def declare(parser: argparse.ArgumentParser) -> None:
+    """The arguments of the command."""
+    parser.add_argument("model", metavar="MODEL", type=Path, help="the .onnx file")
+    parser.add_argument("-o", "--output", metavar="OUT", type=Path, required=True, help="a .zip or .md file to write")
+    parser.add_argument("--weights", action="store_true", help="keep the weights that the refusal needs")
+    parser.add_argument("--timeout", metavar="SECONDS", type=float, default=300.0, help="for one build (300)")
+    declare_format(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Gather, write, and give the exit code."""
+    from onnxfix import bugreport
+    from onnxfix.report import terminal
+
+    with terminal.progress() as progress:
+        found = bugreport.bug_report(
+            options.model, options.output, weights=options.weights, timeout=options.timeout, progress=progress
+        )
+    if options.format == "json":
+        from onnxfix.report import json
+
+        json.write(found.to_json())
+    else:
+        from onnxfix.report.cutting import bug_report_lines
+
+        terminal.write(bug_report_lines(found))
+    return found.exit_code
