@@ -190,14 +190,16 @@ def sparse_weights(path: Path, size: int, *, changed: bool, tensors: int = 10) -
 
 
 def _timed(one: Path, two: Path) -> str:
-    """Wall-clock time of the whole process, the most memory it had, and its first line."""
-    started = time.perf_counter()
+    """Wall-clock and CPU time of the whole process, the most memory it had, and its first line."""
+    started, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
     command = [sys.executable, "-m", "onnxfix", "diff", "--stat", str(one), str(two)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     seconds = time.perf_counter() - started
-    memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     told = (done.stdout or done.stderr).splitlines()[0]
-    return f"{seconds:.1f} s, at most {memory:,.0f} MiB (of all processes so far): {told}"
+    memory = after.ru_maxrss / 1024
+    return f"{seconds:.1f} s ({cpu:.1f} s of CPU), at most {memory:,.0f} MiB (of all processes so far): {told}"
 
 
 def main() -> None:

@@ -19,10 +19,10 @@ from onnxfix.cutting import reduce
 from onnxfix.errors import OnnxfixError
 from onnxfix.files import write_whole
 from onnxfix.health import DoctorReport, doctor
+from onnxfix.isolate.checks import Engine
+from onnxfix.isolate.shrink import loose_weights, randomized
 from onnxfix.model import Model, load, save
 from onnxfix.records import CheckReport
-from onnxfix.reduce.checks import Engine
-from onnxfix.reduce.shrink import loose_weights, randomized
 
 _TEXT_BYTES = 1 << 15
 MODEL = "small.onnx"

@@ -17,17 +17,17 @@ from onnxfix.destination import destination_of
 from onnxfix.errors import OnnxfixError
 from onnxfix.execution import write_npz
 from onnxfix.files import write_whole
+from onnxfix.isolate.answers import Answers
+from onnxfix.isolate.checks import Check, Command, Engine, Finite, Numeric
+from onnxfix.isolate.extract import around as extract_around
+from onnxfix.isolate.extract import between
+from onnxfix.isolate.origin import Origin, origins, signed
+from onnxfix.isolate.search import Search, search_nodes, size_of
+from onnxfix.isolate.shrink import shrink
 from onnxfix.model import Model, load, save
 from onnxfix.model.inference import typed_scopes
 from onnxfix.model.scope import scopes_of
 from onnxfix.model.types import from_value_info, type_text
-from onnxfix.reduce.answers import Answers
-from onnxfix.reduce.checks import Check, Command, Engine, Finite, Numeric
-from onnxfix.reduce.extract import around as extract_around
-from onnxfix.reduce.extract import between
-from onnxfix.reduce.origin import Origin, origins, signed
-from onnxfix.reduce.search import Search, search_nodes, size_of
-from onnxfix.reduce.shrink import shrink
 from onnxfix.verify.ranges import recorded_feeds, watch
 
 

@@ -16,13 +16,13 @@ from onnxfix.errors import OnnxfixError
 from onnxfix.fixpoint.conversion import repaired
 from onnxfix.fixpoint.options import FixKey, Options
 from onnxfix.fixpoint.rounds import Outcome, key_of
+from onnxfix.isolate.candidates import kept
+from onnxfix.isolate.extract import neighbours
+from onnxfix.isolate.minimal import culprits
 from onnxfix.model import Model
 from onnxfix.model.file import external_tensors
 from onnxfix.model.inference import typed_scopes
 from onnxfix.records import AppliedFix, Culprit, Verdict
-from onnxfix.reduce.candidates import kept
-from onnxfix.reduce.extract import neighbours
-from onnxfix.reduce.minimal import culprits
 from onnxfix.rewrite.rule import Rule
 
 HOPS = (0, 1, 2)

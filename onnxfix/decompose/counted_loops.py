@@ -1,4 +1,4 @@
-"""Loops that end by a comparison of a counter, as TensorFlow writes them: the number of iterations before they start."""
+"""Loops that end by a comparison of a counter, as TensorFlow writes them: how often they run, before they start."""
 
 from __future__ import annotations
 

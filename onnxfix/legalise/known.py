@@ -13,7 +13,7 @@ from onnxfix.model.types import STANDARD
 from onnxfix.opset.view import schema_at
 from onnxfix.targets import Target, supports
 
-_FOREIGN = ("com.microsoft", "com.microsoft.nchwc", "ai.onnx.ml", "ai.onnx.preview.training")
+_FOREIGN = ("com.microsoft", "com.microsoft.nchwc", "ai.onnx.ml", "ai.onnx.preview.training", "ai.onnx.preview")
 """Domains of which TensorRT has importers for single operators only, and those are in the fact base."""
 
 _KNOWN_TYPES = frozenset(onnx.TensorProto.DataType.values()) - {onnx.TensorProto.UNDEFINED}
@@ -40,12 +40,25 @@ def _refused(scopes: Sequence[Scope], target: Target) -> Iterator[tuple[Scope, i
                 yield scope, index, f"{target.title} has no importer for {node.op_type} {node.domain}".strip()
             if node.domain not in STANDARD:
                 continue
-            dtypes = _data_types(scope, node)
+            dtypes = () if _split_anyway(scope, node) else _data_types(scope, node)
             key = node.op_type, scope.opset, dtypes, tuple(a.SerializeToString() for a in _plain(node))
             if key not in answers:
                 answers[key] = _refusal(target, node, scope.opset, dtypes)
             if said := answers[key] or graph_refusal(target, scope, node):
                 yield scope, index, said
+
+
+def _split_anyway(scope: Scope, node: onnx.NodeProto) -> bool:
+    """Plain Attention of rank 3 is taken apart by the parser and builds in every type (operators.yaml, Attention).
+
+    Plain: three inputs, as many heads and as wide ones for the values as for the query, no mask and no window.
+    """
+    if node.op_type != "Attention" or len(node.input) != 3 or scope.type_of(node.input[0]).rank != 3:
+        return False
+    given = {a.name: onnx.helper.get_attribute_value(a) for a in _plain(node)}
+    widths = {(scope.type_of(name).dims or (None,))[-1] for name in node.input}
+    heads = given.get("q_num_heads") == given.get("kv_num_heads")
+    return heads and len(widths) == 1 and given.keys() <= {"q_num_heads", "kv_num_heads", "scale"}
 
 
 def _unheard_of(target: Target, op_type: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
@@ -11,11 +12,15 @@ import onnx
 
 from onnxfix.model.scope import Scope
 from onnxfix.opset.view import schema_at
-from onnxfix.targets import Limit, Target, dtype_name, limits
+from onnxfix.targets import UNNAMED, Limit, Target, dtype_name, limits
 
 MOST_AXES = 8
 """No tensor of a TensorRT network has more dimensions (operators.yaml, engine_wide)."""
 
+_PACKED = frozenset(("fp8", "int4", "fp4"))
+_BROADCASTING = frozenset(
+    ("Add", "Sub", "Mul", "Div", "Pow", "And", "Or", "Xor", "Equal", "Less", "Greater", "PRelu", "Gemm", "Max", "Min")
+)
 _NO_KERNEL = "no_engine_kernel_on_cpu_build"
 _SAME_FUNCTIONS = "same_activations_both_directions"
 
@@ -29,7 +34,39 @@ def graph_refusal(target: Target, scope: Scope, node: onnx.NodeProto) -> str:
         rank = scope.type_of(name).rank if name else None
         if rank is not None and rank > MOST_AXES:
             return f"{node.op_type}: {name} has {rank} dimensions, {target.title} has at most {MOST_AXES}"
-    return next(_broken(target, scope, node), "")
+    return _type(target, scope, node) or _old_broadcast(scope, node) or next(_broken(target, scope, node), "")
+
+
+def _type(target: Target, scope: Scope, node: onnx.NodeProto) -> str:
+    """A type that no parser reads, and one that only quantization makes (TensorRT-RTX 1.7.1 measured)."""
+    for name in filter(None, (*node.input, *node.output)):
+        dtype, kind = _dtype(scope, name), scope.type_of(name).kind
+        if kind in ("sequence", "optional"):
+            return f"{node.op_type}: {name} is a {kind}, for which TensorRT has no type"
+        if dtype in UNNAMED:
+            return f"{node.op_type}: {name} is {dtype}, for which TensorRT has no type"
+    made = {_dtype(scope, name) for name in node.output}
+    if target.track == "rtx" and node.op_type in ("Cast", "CastLike") and made & _PACKED:
+        return f"{node.op_type}: {', '.join(sorted(made & _PACKED))} is made by QuantizeLinear only"
+    if "uint8" in made and node.op_type == "Cast" and any(scope.users.get(name) for name in node.output):
+        return f"{node.op_type}: uint8 is for inputs and outputs of the graph only"
+    packed = node.op_type == "DequantizeLinear" and _dtype(scope, node.input[0]) in ("int4", "fp4")
+    sizes = scope.type_of(node.input[0]).dims if packed else None
+    if sizes and all(isinstance(size, int) for size in sizes) and math.prod(map(int, sizes)) % 2:
+        return f"{node.op_type}: values of four bits must be even in number"
+    return ""
+
+
+def _dtype(scope: Scope, name: str) -> str:
+    kind = scope.type_of(name) if name else None
+    known = kind is not None and kind.kind == "tensor" and kind.dtype in onnx.TensorProto.DataType.values()
+    return dtype_name(kind.dtype) if kind is not None and known and kind.dtype else ""
+
+
+def _old_broadcast(scope: Scope, node: onnx.NodeProto) -> str:
+    """Operators of several operands before opset 7 (parser_errors.yaml, pre7-broadcast), broadcast or not."""
+    old = scope.opset < 7 and node.op_type in _BROADCASTING and len(node.input) > 1
+    return f"{node.op_type}: operands of opsets below 7" if old else ""
 
 
 def _broken(target: Target, scope: Scope, node: onnx.NodeProto) -> Iterator[str]:
@@ -40,12 +77,14 @@ def _broken(target: Target, scope: Scope, node: onnx.NodeProto) -> Iterator[str]
     results = {formal.name: index for index, formal in enumerate(schema.outputs)}
     for limit in _limits(target, node.op_type):
         fact = limit.fact
+        if "needs_plugin" in fact and target.track == "rtx":
+            yield f"{node.op_type}: needs the plugin {fact['needs_plugin']} (absent where measured, without a GPU)"
         if limit.level != "error" or not _applies(fact.get("when"), scope, node, places):
             continue
         if why := _outputs(fact, node, results) or _rule(fact, node) or _rank(fact, scope, node):
             yield f"{node.op_type}: {why}"
         name = _given(node.input, places.get(fact.get("input", "")))
-        if name and (why := _input(fact, scope, name)):
+        if name and (why := _input(limit, scope, name)):
             yield f"{node.op_type}: {fact['input']} {why}"
 
 
@@ -62,6 +101,8 @@ def _applies(when: Mapping[str, Any] | None, scope: Scope, node: onnx.NodeProto,
     """Whether the condition of a limit is known to hold; attributes are judged by targets.supports."""
     if when is None:
         return True
+    if "rank" in when:
+        return bool(node.input) and scope.type_of(node.input[0]).rank == when["rank"]
     if "dtype" in when:
         return dtype_name(scope.type_of(node.input[0]).dtype) == when["dtype"] if node.input else False
     if when.get("is") == "graph_input":
@@ -80,6 +121,20 @@ def _attribute(node: onnx.NodeProto, name: str) -> Any:
 def _fed(scope: Scope, name: str) -> bool:
     """Whether a value comes from outside when running: an input of the main graph that is no weight."""
     return bool(name) and not scope.id and name in scope.inputs and scope.constant(name) is None
+
+
+def _sized(scope: Scope, name: str) -> bool:
+    """Whether a value is computed from the sizes of another, which a parser does not do while it reads."""
+    seen, waiting = {name}, [name]
+    while waiting:
+        place = scope.producer.get(waiting.pop())
+        maker = None if place is None else scope.nodes[place[0]]
+        if maker is not None and maker.op_type in ("Shape", "Size"):
+            return True
+        more = [read for read in (maker.input if maker is not None else ()) if read and read not in seen]
+        seen.update(more)
+        waiting += more
+    return False
 
 
 def _outputs(fact: Mapping[str, Any], node: onnx.NodeProto, results: Mapping[str, int]) -> str:
@@ -108,12 +163,16 @@ def _rank(fact: Mapping[str, Any], scope: Scope, node: onnx.NodeProto) -> str:
     return ""
 
 
-def _input(fact: Mapping[str, Any], scope: Scope, name: str) -> str:
-    kind, array = scope.type_of(name), None
+def _input(limit: Limit, scope: Scope, name: str) -> str:
+    fact, kind, array = limit.fact, scope.type_of(name), None
     if fact.get("unsupported"):
         return "is not taken"
-    if fact.get("must_be") in ("constant", "initializer") and _fed(scope, name):
+    fixed = fact.get("must_be") in ("constant", "initializer") or "equals" in fact.get("value", {})
+    fixed = fixed or bool(fact.get("all_zero"))
+    if fixed and _fed(scope, name):
         return "must be constant and is an input of the graph"
+    if fact.get("must_be") == "constant" and limit.stage == "parse" and _sized(scope, name):
+        return "must be constant and is computed from a shape"
     if "rank" in fact and kind.rank is not None and kind.rank != fact["rank"].get("equals", kind.rank):
         return f"must have {fact['rank']['equals']} dimensions, not {kind.rank}"
     if "not_in" in fact.get("dtype", {}) and kind.dtype and dtype_name(kind.dtype) in fact["dtype"]["not_in"]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
-from onnxfix.records import AppliedFix, Check, CheckReport, Diagnostic, InterfaceChange, RepairReport
+from onnxfix.records import AppliedFix, Check, CheckReport, Culprit, Diagnostic, InterfaceChange, RepairReport
 from onnxfix.report.groups import entry_lines, grouped, of_diagnostic, of_fix, of_withheld
 from onnxfix.report.text import Line, counted, listed, sentence, visible
 

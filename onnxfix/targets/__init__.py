@@ -2,7 +2,7 @@
 
 from onnxfix.targets.advice import Advice, advice_ids, advice_named, advise
 from onnxfix.targets.devices import devices
-from onnxfix.targets.dtypes import dtype_name
+from onnxfix.targets.dtypes import UNNAMED, dtype_name
 from onnxfix.targets.limits import limits
 from onnxfix.targets.limits import table_source as operator_source
 from onnxfix.targets.local import local_target, target_of_version
@@ -18,6 +18,7 @@ __all__ = [
     "Release",
     "Support",
     "Target",
+    "UNNAMED",
     "advice_ids",
     "advice_named",
     "advise",

@@ -16,6 +16,14 @@ _NAMES = {
 }
 # Types that exist only on some GPUs; a build for another one is refused (parser_errors.yaml, hw-dtype).
 _HARDWARE = ("bf16", "fp8", "fp4", "int4")
+UNNAMED = frozenset(
+    [
+        *("string", "complex64", "complex128", "int16", "uint16", "uint32", "uint64", "int2", "uint2", "uint4"),
+        *("float8e4m3fnuz", "float8e5m2", "float8e5m2fnuz", "float8e8m0"),
+    ]
+)
+"""Types that no parser has a name for (`convertDtype` of the parser 5.1 to 10.1; TensorRT-RTX 1.7.1 measured)."""
+
 QUANTISED = ("int8", "int4", "fp8", "fp4")
 
 

@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 import onnx
 
+from onnxfix.isolate.minimal import thinned
+from onnxfix.isolate.search import Search
 from onnxfix.model import Model
 from onnxfix.model.inference import typed_scopes
 from onnxfix.model.messages import copied
 from onnxfix.model.scope import Scope, constant_tensor, scopes_of, subgraphs
 from onnxfix.opset.inline import called, functions_of, reached
-from onnxfix.reduce.minimal import thinned
-from onnxfix.reduce.search import Search
 
 _SIZES = (1, 2, 3, 4)
 _FLOATS = (onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE, onnx.TensorProto.FLOAT16)

@@ -9,16 +9,16 @@ from pathlib import Path
 
 import onnx
 
+from onnxfix.isolate.answers import Answer, Answers
+from onnxfix.isolate.candidates import bridged, kept, lifted, without_inside
+from onnxfix.isolate.checks import Check
+from onnxfix.isolate.extract import neighbours
+from onnxfix.isolate.minimal import culprits, thinned
 from onnxfix.model import Model, save
 from onnxfix.model.inference import typed_scopes
 from onnxfix.model.names import Names
 from onnxfix.model.scope import Scope, scopes_of
 from onnxfix.opset.inline import functions_of, inlined, recursive
-from onnxfix.reduce.answers import Answer, Answers
-from onnxfix.reduce.candidates import bridged, kept, lifted, without_inside
-from onnxfix.reduce.checks import Check
-from onnxfix.reduce.extract import neighbours
-from onnxfix.reduce.minimal import culprits, thinned
 
 HOPS = (0, 1, 3)
 """So far around the node that a failure names, a small failing model is looked for first."""

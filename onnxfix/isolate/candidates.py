@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import onnx
 
+from onnxfix.isolate.extract import ends
 from onnxfix.model.edit import rename_uses
 from onnxfix.model.messages import copied
 from onnxfix.model.part import needed_inputs, part, value_info
 from onnxfix.model.scope import Scope, scopes_of
-from onnxfix.reduce.extract import ends
 
 
 def kept(scope: Scope, nodes: Iterable[int]) -> onnx.ModelProto | None:

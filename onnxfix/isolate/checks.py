@@ -16,10 +16,10 @@ from onnxfix.engine import EngineError
 from onnxfix.engine.parse import parse
 from onnxfix.engine.run import why_not
 from onnxfix.errors import OnnxfixError
+from onnxfix.isolate.answers import Answer
 from onnxfix.legalise.locate import located
 from onnxfix.model import Model
 from onnxfix.model.inference import typed_scopes
-from onnxfix.reduce.answers import Answer
 from onnxfix.verify.engine_run import compare_engine
 from onnxfix.verify.inputs import input_specs
 from onnxfix.verify.ranges import Watch, watch
@@ -145,7 +145,7 @@ class Numeric:
             specs = input_specs(model)
             sizes = next(levels(specs, {}))
             names = [value.name for value in model.proto.graph.output]
-            function = "onnxfix.reduce.runs:disagreement"
+            function = "onnxfix.isolate.runs:disagreement"
             why = sandbox.default().call(function, str(path), names, specs, sizes[0], timeout=self.timeout)
         except sandbox.SandboxCrash as crash:
             return Answer(f"crashed {crash.signal}", f"it crashes a runtime: {crash.signal}")

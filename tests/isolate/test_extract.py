@@ -1,0 +1,123 @@
+"""Sub-models run, are typed, and compute what the whole computes at their borders."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from planted import network
+
+import onnxfix
+from onnxfix.errors import OnnxfixError
+from onnxfix.verify.runtime import Session
+
+HEAD = '<ir_version: 8, opset_import: ["" : 17]>\n'
+BRANCHES = """g (float[2,3] x, bool c) => (float[2,3] y) <float[3] w = {1, 2, 3}>
+{ [first] a = Neg(x)
+  [second] b = Mul(a, w)
+  [choice] t = If (c) <then_branch = th () => (float[2,3] p) { [inner] q = Add(b, w) [last] p = Neg(q) },
+                       else_branch = el () => (float[2,3] r) { r = Abs(a) }>
+  [end] y = Relu(t) }"""
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    file = tmp_path / "m.onnx"
+    onnx.save(onnx.parser.parse_model(HEAD + BRANCHES), file)
+    return file
+
+
+def interface(file: Path) -> tuple[list[str], list[str]]:
+    graph = onnx.load(file).graph
+    return [value.name for value in graph.input], [value.name for value in graph.output]
+
+
+def test_between_values(model: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.onnx"
+    report = onnxfix.extract(model, out, inputs=["a"], outputs=["b"])
+    assert report.inputs == (("a", "float[2,3]"),) and report.outputs == (("b", "float[2,3]"),)
+    a = np.ones((2, 3), np.float32)
+    assert np.array_equal(Session(out).run({"a": a})["b"], a * [1, 2, 3])
+
+
+def test_what_a_branch_takes_from_outside_comes_along(model: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.onnx"
+    onnxfix.extract(model, out, inputs=["b"], outputs=["t"])
+    assert interface(out) == (["b", "c", "x"], ["t"])
+    assert [node.op_type for node in onnx.load(out).graph.node] == ["Neg", "If"]
+    onnx.checker.check_model(out, full_check=True)
+
+
+def test_values_inside_a_branch(model: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.onnx"
+    onnxfix.extract(model, out, outputs=["p"])
+    assert interface(out) == (["b"], ["p"])
+    b = np.ones((2, 3), np.float32)
+    assert np.array_equal(Session(out).run({"b": b})["p"], -(b + np.float32([1, 2, 3])))
+
+
+@pytest.mark.parametrize(
+    ("node", "hops", "operators"),
+    [("second", 0, ["Mul"]), ("second", 1, ["Neg", "Mul", "If"]), ("b", 0, ["Mul"]), ("inner", 1, ["Add", "Neg"])],
+)
+def test_around_a_node(model: Path, tmp_path: Path, node: str, hops: int, operators: list[str]) -> None:
+    out = tmp_path / "out.onnx"
+    onnxfix.extract(model, out, around=node, hops=hops)
+    assert [n.op_type for n in onnx.load(out).graph.node] == operators
+    Session(out)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"outputs": ["nothing"]}, "there is no value 'nothing'"),
+        ({"around": "nothing"}, "no node is called 'nothing'"),
+        ({"inputs": ["t"], "outputs": ["b"]}, "no output needs 't'"),
+        ({"outputs": ["p", "r"]}, "is in another graph"),
+        ({}, "nothing says what to extract"),
+        ({"around": "first", "outputs": ["b"]}, "not both"),
+    ],
+)
+def test_mistakes(model: Path, tmp_path: Path, arguments: dict[str, list[str]], said: str) -> None:
+    with pytest.raises(OnnxfixError, match=said):
+        onnxfix.extract(model, tmp_path / "out.onnx", **arguments)  # type: ignore[arg-type]
+    assert not (tmp_path / "out.onnx").exists()
+
+
+def test_weights_stay_in_their_file(tmp_path: Path) -> None:
+    source, out = tmp_path / "m.onnx", tmp_path / "out.onnx"
+    whole = onnx.parser.parse_model(
+        HEAD + "g (float[2,2] x) => (float[2,2] y) { a = Add(x, w) b = Mul(a, v) y = Neg(b) }"
+    )
+    for name in ("w", "v"):
+        whole.graph.initializer.append(onnx.numpy_helper.from_array(np.full((2, 2), 3, np.float32), name))
+    onnx.save(whole, source, save_as_external_data=True, location="m.data", size_threshold=0)
+    onnxfix.extract(source, out, inputs=["a"], outputs=["b"])
+    stored = onnx.load(out, load_external_data=False).graph.initializer
+    places = [(tensor.name, tensor.external_data[0].value) for tensor in stored]
+    assert places == [("v", "m.data")]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["m.data", "m.onnx", "out.onnx"]
+    a = np.full((2, 2), 2, np.float32)
+    assert np.array_equal(Session(out).run({"a": a})["b"], a * 3)
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.integers(1, 30), st.integers(0, 1000), st.data())
+def test_any_part_computes_what_the_whole_computes(tmp_path: Path, nodes: int, seed: int, data: st.DataObject) -> None:
+    whole = network(nodes, {}, seed)
+    names = [name for node in whole.graph.node for name in node.output]
+    goal = data.draw(st.sampled_from(names))
+    out = tmp_path / "out.onnx"
+    report = onnxfix.extract(whole, out, around=goal, hops=data.draw(st.integers(0, 4)))
+    every = onnx.ModelProto()
+    every.CopyFrom(whole)
+    every.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names[:-1])
+    values = {"x": np.linspace(-1, 1, 8, dtype=np.float32).reshape(2, 4)}
+    values |= Session(every.SerializeToString()).run(values)
+    found = Session(out).run({name: values[name] for name, _ in report.inputs})
+    for name, array in found.items():
+        assert np.array_equal(array, values[name], equal_nan=True)
