@@ -26,8 +26,8 @@ import onnx
 from onnx import helper, numpy_helper
 
 from benchmarks.edits import LOCAL, WHOLE, Edits, Expected
-from onnxfix.diff.models import compare_models
-from onnxfix.diff.records import Change
+from onnxfix.changes.models import compare_models
+from onnxfix.changes.records import Change
 from onnxfix.model import load
 
 TEN = ("ten", "ten, renamed")

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from onnxfix.api import Options, check, convert_opset, opsets, repair
     from onnxfix.bugreport import BugReport, bug_report
+    from onnxfix.changes.records import Change, DiffReport
     from onnxfix.comparison import compare
+    from onnxfix.comparisons import diff
     from onnxfix.cutting import ExtractReport, ReduceReport, extract, reduce
-    from onnxfix.diff.records import Change, DiffReport
     from onnxfix.engine.execute import Engine
     from onnxfix.engine_records import BuildReport, CompareReport, PlanReport, RunReport
     from onnxfix.engines import BuildOptions, build, inspect
@@ -46,11 +47,12 @@ _HOME = {
     **dict.fromkeys(("CompareReport", "RunReport"), "onnxfix.engine_records"),
     "Engine": "onnxfix.engine.execute",
     "compare": "onnxfix.comparison",
+    "diff": "onnxfix.comparisons",
     **dict.fromkeys(("ExtractReport", "ReduceReport", "extract", "reduce"), "onnxfix.cutting"),
     **dict.fromkeys(("BugReport", "bug_report"), "onnxfix.bugreport"),
     **dict.fromkeys(("RangeReport", "watch"), "onnxfix.watching"),
     "Culprit": "onnxfix.records",
-    **dict.fromkeys(("Change", "DiffReport"), "onnxfix.diff.records"),
+    **dict.fromkeys(("Change", "DiffReport"), "onnxfix.changes.records"),
     "run": "onnxfix.execution",
     **dict.fromkeys(("DoctorReport", "doctor"), "onnxfix.health"),
     **dict.fromkeys(("ModelFileError", "NotConverged", "OnnxfixError", "RuleError"), "onnxfix.errors"),
@@ -91,6 +93,7 @@ __all__ = [
     "check",
     "compare",
     "convert_opset",
+    "diff",
     "doctor",
     "extract",
     "inspect",

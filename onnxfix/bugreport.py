@@ -120,7 +120,7 @@ def _smallest(
         model = load(small)
         names = loose_weights(model.proto)
         if weights or not names:
-            return onnx.load(small), ("the weights that the refusal needs are in it",) if names else ()
+            return onnx.load(small), ("the weights that the refusal needs are in it",) if names else ("it needs no weights",)
         blind = Model(randomized(model, names), small, model.buffer)
         save(blind, small)
         if not Engine("build", timeout=timeout)(small, blind).failed:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import onnx
 
-from onnxfix.diff.models import IGNORABLE, matched_models, report_of
-from onnxfix.diff.numbers import compare_numbers
-from onnxfix.diff.records import DiffReport
+from onnxfix.changes.models import IGNORABLE, matched_models, report_of
+from onnxfix.changes.numbers import compare_numbers
+from onnxfix.changes.records import DiffReport
 from onnxfix.errors import OnnxfixError
 from onnxfix.model import load
 

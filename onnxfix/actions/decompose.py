@@ -11,15 +11,23 @@ from onnxfix.model.edit import Proposal
 
 
 def decompose(
-    context: Context, body: str, operators: Sequence[str], domain: str = "", within: bool = False
+    context: Context,
+    body: str,
+    operators: Sequence[str],
+    domain: str = "",
+    within: bool = False,
+    converting: bool = False,
 ) -> Iterator[Proposal]:
     """A Proposal for each node of the operators: with an edit, or with the reason why there is none.
 
     `body` names a function of onnxfix.decompose.  With `within` a node counts as refused when one in a graph inside it
-    is.  Raises RuleError when there is none of that name.
+    is.  With `converting` it is for an opset that the user asks for, and not for a target.
+    Raises RuleError when there is none of that name.
     """
     if body not in BODIES:
         raise RuleError(f"no body is called {body!r}", hint=f"there are {', '.join(sorted(BODIES))}")
+    if converting and context.opset is None:
+        return
     nodes = context.nodes_around(operators) if within else context.nodes_of(operators, domain)
     for scope, index in nodes:
         op = Op(scope, index, context.names)

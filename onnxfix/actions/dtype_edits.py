@@ -67,7 +67,7 @@ def retyped_constant(scope: Scope, names: Names, name: str, array: Array, uses: 
     tensor = onnx.numpy_helper.from_array(array, fresh)
     if name in scope.producer:
         gone = (scope.producer[name][0],) if last else ()
-        return fresh, Edit(scope.id, remove=gone, insert=(_constant_node(tensor),))
+        return fresh, Edit(scope.id, remove=gone, insert=(constant_node(tensor),))
     gone_name = (name,) if last and name in scope.initializers else ()
     return fresh, Edit(scope.id, initializers=(tensor,), drop_initializers=gone_name)
 
@@ -82,10 +82,6 @@ def unlisted(model: Model) -> tuple[Edit, ...]:
     stored = {tensor.name for tensor in model.proto.graph.initializer}
     listed = tuple(value.name for value in model.proto.graph.input if value.name in stored)
     return (Edit((), drop_inputs=listed, ir_version=_UNLISTED),)
-
-
-def _constant_node(tensor: onnx.TensorProto) -> onnx.NodeProto:
-    return onnx.helper.make_node("Constant", [], [tensor.name], value=tensor)
 
 
 def _retype_attribute(node: onnx.NodeProto, policy: Policy) -> None:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import onnx
 
-from onnxfix.actions.dtype_ranges import attribute
 from onnxfix.actions.dtype_slots import Signature, members, signature
+from onnxfix.model.attributes import attribute_of
 from onnxfix.model.scope import Scope
 from onnxfix.model.types import from_value_info
 
@@ -106,5 +106,5 @@ def _made(scope: Scope, kinds: Mapping[str, int], node: onnx.NodeProto, slots: S
     tensor = scope.constant(node.output[position]) if node.op_type == "Constant" else None
     if tensor is not None:
         return tensor.data_type
-    to = attribute(node, "to", 0) if node.op_type == "Cast" else 0
+    to = attribute_of(node, "to", 0) if node.op_type == "Cast" else 0
     return to if isinstance(to, int) else 0  # before opset 6 a text names the type

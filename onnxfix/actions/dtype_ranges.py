@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import onnx
 
 from onnxfix.actions.dtype_intervals import INT32, OF_TYPE, Range, array_range, greatest, inside, least, union
+from onnxfix.model.attributes import attribute_of
 from onnxfix.model.scope import Scope
 from onnxfix.model.types import STANDARD
 
@@ -49,12 +49,6 @@ class Ranges:
         return found if whole and inside(found, whole) else whole
 
 
-def attribute(node: onnx.NodeProto, name: str, default: Any) -> Any:
-    """The value of an attribute, or `default`, also where the caller of the function around the node gives it."""
-    given = (a for a in node.attribute if a.name == name and not a.ref_attr_name)
-    return next(map(onnx.helper.get_attribute_value, given), default)
-
-
 def _given(ranges: Ranges, node: onnx.NodeProto, positions: slice = slice(None)) -> list[Range | None]:
     return [ranges.of(name) for name in node.input[positions] if name]
 
@@ -72,7 +66,7 @@ def _where(ranges: Ranges, node: onnx.NodeProto) -> Range | None:
 
 
 def _scatter(ranges: Ranges, node: onnx.NodeProto) -> Range | None:
-    if attribute(node, "reduction", b"none") != b"none":
+    if attribute_of(node, "reduction", b"none") != b"none":
         return None
     return union([ranges.of(node.input[0]), ranges.of(node.input[2])])
 
@@ -106,7 +100,7 @@ def _mod(ranges: Ranges, node: onnx.NodeProto) -> Range | None:
     left, right = ranges.of(node.input[0]), ranges.of(node.input[1])
     if left is None or right is None or (left[0] <= INT32[0] and right[0] <= -1 <= right[1]):
         return None
-    if attribute(node, "fmod", 0):
+    if attribute_of(node, "fmod", 0):
         return min(left[0], 0), max(left[1], 0)
     return min(right[0] + 1, 0), max(right[1] - 1, 0)
 
@@ -151,7 +145,7 @@ def _sum(ranges: Ranges, node: onnx.NodeProto) -> Range | None:
 
 
 def _filled(_: Ranges, node: onnx.NodeProto) -> Range | None:
-    tensor = attribute(node, "value", None)
+    tensor = attribute_of(node, "value")
     if tensor is None or tensor.data_type not in OF_TYPE:
         return None
     return array_range(onnx.numpy_helper.to_array(tensor))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import onnx
 
+from onnxfix.model.attributes import integer_of
 from onnxfix.model.model import Array
 from onnxfix.model.names import Names
 from onnxfix.model.scope import Scope
@@ -34,7 +35,7 @@ def _free_state(graph: onnx.GraphProto, scope: Scope, index: int, batch: int, na
     """A first state of zeros is what an absent one means; another is expanded to the batch of the sequence."""
     node = scope.nodes[index]
     dims = scope.type_of(node.input[0]).dims
-    layout = next((attribute.i for attribute in node.attribute if attribute.name == "layout"), 0)
+    layout = integer_of(node, "layout")
     if dims is None or len(dims) != 3 or isinstance(dims[0 if layout else 1], int):
         return False
     for place in _STATES[node.op_type]:
@@ -56,7 +57,7 @@ def _free_token(graph: onnx.GraphProto, scope: Scope, index: int, batch: int, na
     """A constant with a batch at axis 0 that is joined, along another axis, to values with a free one."""
     node = scope.nodes[index]
     kinds = [scope.type_of(name) for name in node.input]
-    axis = next(attribute.i for attribute in node.attribute if attribute.name == "axis")
+    axis = integer_of(node, "axis")
     open_ = [name for name, kind in zip(node.input, kinds, strict=True) if kind.dims and isinstance(kind.dims[0], str)]
     free = next(iter(open_), "")
     if not free or axis in (0, -(kinds[0].rank or 0)):

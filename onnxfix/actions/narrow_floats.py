@@ -11,7 +11,8 @@ from onnxfix.actions.context import Context
 from onnxfix.actions.dtype_edits import component_edits, drop_overlaps
 from onnxfix.actions.dtype_intervals import inside
 from onnxfix.actions.dtype_narrowing import Component, components, constants_of, nodes_of, values_of
-from onnxfix.actions.dtype_ranges import MOVING, Ranges, attribute
+from onnxfix.actions.dtype_ranges import MOVING, Ranges
+from onnxfix.model.attributes import attribute_of
 from onnxfix.model.edit import Proposal
 from onnxfix.model.model import Array
 from onnxfix.model.scope import Scope
@@ -79,15 +80,15 @@ class FloatPolicy:
             source = self.scope.type_of(node.input[0]).dtype
             return source in _NARROW or inside(self._ranges.of(node.input[0]), _WHOLE)
         if node.op_type == "ConstantOfShape":
-            value = attribute(node, "value", None)
+            value = attribute_of(node, "value")
             return value is None or same_as_float(onnx.numpy_helper.to_array(value))
-        return bool(attribute(node, "reduction", b"none") == b"none")
+        return bool(attribute_of(node, "reduction", b"none") == b"none")
 
     def fits(self, node: onnx.NodeProto, position: int, name: str) -> bool:
         """Whether all numbers of a constant are floats, or the node makes floats of them anyway."""
         del position
         array = self.scope.array(name)
-        to_float = node.op_type == "Cast" and attribute(node, "to", 0) == self.target
+        to_float = node.op_type == "Cast" and attribute_of(node, "to", 0) == self.target
         return array is not None and (not self.exact or to_float or same_as_float(array))
 
     def converted(self, array: Array) -> Array:

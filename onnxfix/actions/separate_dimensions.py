@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from onnxfix.actions.context import Context
 from onnxfix.actions.fix_shapes import declared_values
+from onnxfix.model.attributes import integer_of
 from onnxfix.model.edit import Edit, Proposal
 from onnxfix.model.messages import copied
 from onnxfix.model.scope import Scope
@@ -60,5 +61,5 @@ def _fixed(scope: Scope, shared: set[str]) -> Iterator[tuple[str, tuple[str, int
         weights = scope.constant(node.input[1])
         if dims is None or len(dims) < 2 or weights is None or not isinstance(dims[1], str) or dims[1] not in shared:
             continue
-        group = next((a.i for a in node.attribute if a.name == "group"), 1) if axis == 1 else 1
+        group = integer_of(node, "group", 1) if axis == 1 else 1
         yield node.input[0], (dims[1], weights.dims[axis] * group)

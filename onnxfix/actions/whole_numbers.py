@@ -10,7 +10,8 @@ import numpy as np
 import onnx
 
 from onnxfix.actions.dtype_intervals import OF_TYPE
-from onnxfix.actions.dtype_ranges import MOVING, Ranges, attribute
+from onnxfix.actions.dtype_ranges import MOVING, Ranges
+from onnxfix.model.attributes import attribute_of
 from onnxfix.model.scope import Scope
 from onnxfix.model.types import STANDARD
 
@@ -96,7 +97,7 @@ def _result(node: onnx.NodeProto, given: list[Interval | None]) -> Interval | No
     if any(item is None for item in given) or not given:
         return None
     known = [item for item in given if item is not None]
-    moves = node.op_type in MOVING and attribute(node, "reduction", b"none") == b"none"
+    moves = node.op_type in MOVING and attribute_of(node, "reduction", b"none") == b"none"
     if moves or node.op_type in _SELECTING:
         return min(low for low, _ in known), max(high for _, high in known)
     if node.op_type == "Cast":

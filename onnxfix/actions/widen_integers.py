@@ -10,7 +10,8 @@ from onnxfix.actions.context import Context
 from onnxfix.actions.dtype_edits import component_edits
 from onnxfix.actions.dtype_intervals import INT64, OF_TYPE, inside
 from onnxfix.actions.dtype_narrowing import Component, components, constants_of, nodes_of, values_of
-from onnxfix.actions.dtype_ranges import MOVING, Ranges, attribute
+from onnxfix.actions.dtype_ranges import MOVING, Ranges
+from onnxfix.model.attributes import attribute_of
 from onnxfix.model.edit import Proposal
 from onnxfix.model.model import Array
 from onnxfix.model.scope import Scope
@@ -66,7 +67,7 @@ class WideningPolicy:
         node = self.scope.nodes[index]
         if node.op_type == "Cast":
             return inside(self.ranges.of(node.input[0]), OF_TYPE[self.source])
-        moves = node.op_type in MOVING and attribute(node, "reduction", b"none") == b"none"
+        moves = node.op_type in MOVING and attribute_of(node, "reduction", b"none") == b"none"
         return moves or node.op_type == "ConstantOfShape"
 
     def fits(self, node: onnx.NodeProto, position: int, name: str) -> bool:

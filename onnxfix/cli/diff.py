@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from onnxfix.changes.records import DiffReport
 from onnxfix.cli.arguments import declare_format, words
-from onnxfix.diff.records import DiffReport
 from onnxfix.errors import OnnxfixError
 
 _PARTS = ("names", "docs", "metadata", "initializer-placement", "value-info", "order")
@@ -69,7 +69,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _write_page(options: argparse.Namespace, report: DiffReport) -> None:
-    from onnxfix.diff.models import matched_models
+    from onnxfix.changes.models import matched_models
     from onnxfix.model import load
     from onnxfix.report.page import document, html
 

@@ -115,7 +115,7 @@ def _repair(options: argparse.Namespace, path: Path) -> int:
 
 def _write_page(place: Path, original: Model, report: RepairReport) -> None:
     """Both models when one was written; else the original with its defects."""
-    from onnxfix.diff.models import matched_models, report_of
+    from onnxfix.changes.models import matched_models, report_of
     from onnxfix.model import load
     from onnxfix.report.page import blame, document, html
 

@@ -107,6 +107,7 @@ BODIES: Mapping[str, Callable[[Op], None]] = {
     "equal": ordering.equal,
     "equal_ranks": branches.equal_ranks,
     "expanded": counting.expanded,
+    "explicit_pool": pooling.explicit_pool,
     "eye": choosing.eye,
     "eye_like": indexing.eye_like,
     "fast_gelu": microsoft_gelu.fast_gelu,

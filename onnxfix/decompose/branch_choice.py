@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from onnxfix.decompose.op import Op, Unconcerned
 from onnxfix.decompose.rank_trial import Impossible, Trial
+from onnxfix.model.attributes import graph_of
 from onnxfix.model.bodies import inlined, own_graph
 
 _SIDES = ("then_branch", "else_branch")
@@ -19,7 +20,7 @@ def possible_branch(op: Op) -> None:
     refused = [_refused(op, given) for given in ranks]
     op.require(any(refused), "its branches give two ranks, and what follows may take both")
     op.require(not all(refused), f"its branches give two ranks, and what follows takes neither: {refused[0]}")
-    graph = next(attribute.g for attribute in op.node.attribute if attribute.name == _SIDES[bool(refused[0])])
+    graph = graph_of(op.node, _SIDES[bool(refused[0])])
     op.require(own_graph(graph), "the branch holds sparse tensors")
     made = inlined(graph, [], op.names)
     op.take(made)

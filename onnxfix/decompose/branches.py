@@ -5,6 +5,7 @@ from __future__ import annotations
 import onnx
 
 from onnxfix.decompose.op import NoRewrite, Op, Unconcerned
+from onnxfix.model.attributes import graph_of
 from onnxfix.model.bodies import inlined, own_graph
 from onnxfix.model.messages import copied
 from onnxfix.model.scope import Scope, subgraphs
@@ -99,7 +100,7 @@ def list_branches(op: Op) -> None:
 
 def _list_outputs(op: Op, node: onnx.NodeProto, side: str, lists: set[int]) -> dict[int, int]:
     """Give a branch the elements of its sequences as outputs; how many each has."""
-    graph = next(attribute.g for attribute in node.attribute if attribute.name == side)
+    graph = graph_of(node, side)
     scope = op.inner(side)
     counts: dict[int, int] = {}
     outputs: list[onnx.ValueInfoProto] = []
@@ -123,7 +124,7 @@ def _list_outputs(op: Op, node: onnx.NodeProto, side: str, lists: set[int]) -> d
 
 def _branch(op: Op, side: bool) -> onnx.GraphProto:
     name = "then_branch" if side else "else_branch"
-    return next(attribute.g for attribute in op.node.attribute if attribute.name == name)
+    return graph_of(op.node, name)
 
 
 def _uneven(one: ValueType, other: ValueType) -> bool:

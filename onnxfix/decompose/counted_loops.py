@@ -8,6 +8,7 @@ import numpy as np
 import onnx
 
 from onnxfix.decompose.op import NoRewrite, Op, Unconcerned
+from onnxfix.model.attributes import graph_of, integer_of
 from onnxfix.model.messages import copied
 from onnxfix.model.scope import constant_tensor
 from onnxfix.model.types import STANDARD, from_value_info
@@ -37,7 +38,7 @@ class _Body:
 
     def __init__(self, op: Op) -> None:
         self.op = op
-        self.graph = next(attribute.g for attribute in op.node.attribute if attribute.name == "body")
+        self.graph = graph_of(op.node, "body")
         self.scope = op.inner("body")
         self.made = {name: node for node in self.graph.node for name in node.output if name}
         self.carried = {value.name: place for place, value in enumerate(self.graph.input) if place >= 2}
@@ -110,7 +111,7 @@ def counted_loop(op: Op) -> None:
         total = op.make("Min", total, _scalar(op, op.input(0)))
     node = copied(op.node)
     node.input[:] = [total, op.const(np.array(True)), *op.node.input[2:]]
-    graph = next(attribute.g for attribute in node.attribute if attribute.name == "body")
+    graph = graph_of(node, "body")
     going = op.names.fresh(f"{graph.input[1].name}_kept")
     graph.node.append(onnx.helper.make_node("Identity", [graph.input[1].name], [going]))
     kind = from_value_info(graph.output[0])
@@ -131,7 +132,7 @@ def _iterations(op: Op, count: _Count) -> str:
 
 def _same(node: onnx.NodeProto) -> bool:
     """Whether a node hands on the number it gets."""
-    to = next((attribute.i for attribute in node.attribute if attribute.name == "to"), 0)
+    to = integer_of(node, "to")
     return node.domain in STANDARD and (node.op_type == "Identity" or (node.op_type == "Cast" and to in _EXACT))
 
 

@@ -10,6 +10,7 @@ import onnx
 
 from onnxfix.decompose import forms
 from onnxfix.decompose.op import Op, Unconcerned
+from onnxfix.model.attributes import integers_of
 from onnxfix.model.types import Dim
 
 MOST = 8
@@ -27,7 +28,7 @@ def many_dimensions(op: Op) -> None:
     transpose_index, transpose = _reader(op, op.node.output[0], "Transpose")
     last_index, last = _reader(op, transpose.output[0], "Reshape")
     sizes = _reshape_to(op, dims)
-    perm = next((list(a.ints) for a in transpose.attribute if a.name == "perm"), list(range(len(sizes)))[::-1])
+    perm = integers_of(transpose, "perm") or list(range(len(sizes)))[::-1]
     wanted = op.scope.type_of(last.output[0]).dims
     op.require(wanted is not None and len(wanted) <= MOST, f"what follows has more than {MOST} dimensions as well")
     after = _reshape_to(op, wanted or ())

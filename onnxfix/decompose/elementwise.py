@@ -136,7 +136,6 @@ def float_island(op: Op) -> None:
     half = op.node.op_type == "MeanVarianceNormalization"  # the one that float16 is refused in
     if op.dtype(0) != _T.BFLOAT16 and not (half and op.dtype(0) == _T.FLOAT16):
         raise Unconcerned
-    op.require(not any(a.ref_attr_name for a in op.node.attribute), "an attribute is that of the function around it")
     inputs = [
         forms.cast(op, name, _FLOAT) if name and op.dtype(place) == op.dtype(0) else name
         for place, name in enumerate(op.node.input)

@@ -8,6 +8,7 @@ import onnx
 
 from onnxfix.decompose import forms
 from onnxfix.decompose.op import NoRewrite, Op, Unconcerned
+from onnxfix.model.attributes import graph_of, integer_of
 from onnxfix.model.messages import copied
 from onnxfix.model.scope import Scope
 from onnxfix.model.sequences import Unknown, elements
@@ -58,7 +59,7 @@ def _grown(body: Scope, place: int) -> Grown | None:
         return Grown(place, users[0][0], node.input[1], None)
     rank = body.type_of(node.input[1]).rank if len(node.input) == 2 else None
     if node.op_type == "Concat" and rank:
-        axis = next(a.i for a in node.attribute if a.name == "axis")
+        axis = integer_of(node, "axis")
         return Grown(place, users[0][0], node.input[1], axis % rank)
     return None
 
@@ -78,7 +79,7 @@ def _names(value: onnx.ValueInfoProto) -> list[str]:
 def _loop(op: Op, body: Scope, grown: list[Grown]) -> tuple[onnx.NodeProto, list[str]]:
     """The Loop with scan outputs in the place of the grown values; the names of these outputs."""
     node = copied(op.node)
-    graph = next(attribute.g for attribute in node.attribute if attribute.name == "body")
+    graph = graph_of(node, "body")
     gone = {one.place for one in grown}
     states = len(op.node.input) - 2
     padded = [*op.node.output, *[""] * (len(graph.output) - 1 - len(op.node.output))]

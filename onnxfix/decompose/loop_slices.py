@@ -5,6 +5,7 @@ from __future__ import annotations
 import onnx
 
 from onnxfix.decompose.op import Op, Unconcerned
+from onnxfix.model.attributes import graph_of
 from onnxfix.model.messages import copied
 from onnxfix.model.scope import Scope
 from onnxfix.model.shape_values import shape_values
@@ -20,7 +21,7 @@ def loop_slices(op: Op) -> None:
     body, limit = op.inner("body"), _limit(op)
     counter = next(iter(body.inputs))
     node = copied(op.node)
-    graph = next(attribute.g for attribute in node.attribute if attribute.name == "body")
+    graph = graph_of(node, "body")
     rows = [index for index in range(len(body.nodes)) if _is_row(body, index, counter)]
     if not rows:
         raise Unconcerned("it slices no rows")

@@ -46,7 +46,7 @@ def microsoft_attention(op: Op) -> None:
         present = op.make("Concat", *(forms.unsqueeze(op, part, [0]) for part in (key, value)), axis=0)
     queries = op.dims(0)[1]
     total = queries + past if isinstance(queries, int) and isinstance(past, int) else None
-    split = Heads(query, key, value, op.dtype(0), sizes[0] // heads, _fixed(queries), total)
+    split = Heads(query, key, value, op.dtype(0), sizes[0] // heads, known_size(queries), total)
     causal = bool(op.attribute("unidirectional", 0))
     result = attend(op, split, _biases(op, 3, 5, split), causal=causal, scale=op.attribute("scale"))
     op.finish(together(op, result, sizes[2]), present)
@@ -66,7 +66,7 @@ def multi_head_attention(op: Op) -> None:
         key = op.make("Concat", op.input(6), key, axis=2)
         value = op.make("Concat", op.input(7), value, axis=2)
         keys = keys + past if isinstance(keys, int) and isinstance(past, int) else None
-    split = Heads(query, key, value, op.dtype(0), head, _fixed(op.dims(0)[1]), _fixed(keys))
+    split = Heads(query, key, value, op.dtype(0), head, known_size(op.dims(0)[1]), known_size(keys))
     causal = bool(op.attribute("unidirectional", 0))
     result = attend(op, split, _biases(op, 4, 5, split), causal=causal, scale=op.attribute("scale"))
     present = [part if op.reads(place) else "" for place, part in ((1, key), (2, value))]
@@ -119,10 +119,6 @@ def _size(op: Op, place: int, axis: int) -> int:
     op.require(isinstance(size, int), f"the size of axis {axis} of {op.input(place)} is not fixed")
     assert isinstance(size, int)
     return size
-
-
-def _fixed(dim: Dim) -> int | None:
-    return dim if isinstance(dim, int) else None
 
 
 def _hidden_sizes(op: Op) -> list[int]:

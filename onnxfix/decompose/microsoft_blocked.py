@@ -14,6 +14,7 @@ import numpy as np
 from onnxfix.decompose import forms
 from onnxfix.decompose.microsoft_conv import POOLING, SPATIAL, channels_first, channels_last, fused_activation, given
 from onnxfix.decompose.op import Op
+from onnxfix.model.attributes import integer_of
 from onnxfix.model.model import Array
 from onnxfix.model.scope import Scope
 
@@ -37,7 +38,7 @@ def _fillings(scope: Scope) -> Iterator[int]:
     for node in scope.nodes:
         if node.domain == DOMAIN and node.op_type == "ReorderOutput" and node.input[0] in scope.producer:
             maker = scope.nodes[scope.producer[node.input[0]][0]]
-            wanted = next((a.i for a in node.attribute if a.name == "channels"), 0)
+            wanted = integer_of(node, "channels")
             if maker.domain == DOMAIN and maker.op_type == "Conv":
                 yield _channels(scope, maker.input[1]) - wanted
 

@@ -104,14 +104,21 @@ class Op:
         return array
 
     def attribute(self, name: str, default: Any = None) -> Any:
-        """The attribute's value (texts as str), else the schema's default, else `default`."""
+        """The attribute's value (texts as str), else the schema's default, else `default`.
+
+        Raises NoRewrite for one that the caller of the function around the node gives.
+        """
         found = next((a for a in self.node.attribute if a.name == name), None)
         if found is None:
             found = self._default(name)
         if found is None:
             return default
-        value = onnx.helper.get_attribute_value(found)
-        return _text(value)
+        self.require(not found.ref_attr_name, f"the attribute {name} is that of the function around it")
+        return _text(onnx.helper.get_attribute_value(found))
+
+    def attributes(self) -> dict[str, Any]:
+        """The attributes that the node itself has, by name."""
+        return {attribute.name: self.attribute(attribute.name) for attribute in self.node.attribute}
 
     def _default(self, name: str) -> onnx.AttributeProto | None:
         try:
@@ -188,10 +195,6 @@ class Op:
     def like(self, position: int, value: float) -> str:
         """A scalar constant of an input's element type."""
         return self.const(np.array(value), self.dtype(position))
-
-    def import_domain(self, domain: str, version: int) -> None:
-        """The replacement uses operators of another domain."""
-        self._opsets[domain] = version
 
     def remove(self, index: int) -> None:
         """Another node of the scope goes too."""

@@ -38,7 +38,7 @@ def max_pool(op: Op) -> None:
     elif _too_large(op):
         y = _large(op, x, "MaxPool")
     elif small or len(op.node.output) > 1:
-        kept = {name: value for name, value in _given(op).items() if name != "storage_order"}
+        kept = {name: value for name, value in op.attributes().items() if name != "storage_order"}
         y = op.make("MaxPool", x, **kept)
     else:
         raise Unconcerned("nothing is known to be wrong with this MaxPool")
@@ -48,16 +48,35 @@ def max_pool(op: Op) -> None:
 def average_pool(op: Op) -> None:
     """AveragePool with dilations or too large a window: an average of averages, axis by axis."""
     if _dilated(op):
-        places = windows(op)
-        room = padded(op, widened(op), places, len(op.dims(0)), 0.0, wide(op))
-        for place in places:
-            total = reduced(op, room, [place], lambda found: op.make("Sum", *found))
-            room = op.make("Div", total, _count(op, place)) if place.kernel > 1 else total
-        op.finish(narrowed(op, room))
+        _averaged(op)
     elif _too_large(op):
         op.finish(_large(op, op.input(0), "AveragePool"))
     else:
         raise Unconcerned("nothing is known to be wrong with this AveragePool")
+
+
+def _averaged(op: Op) -> None:
+    """Averages over one axis after the other, each divided by the number of elements that count."""
+    places = windows(op)
+    room = padded(op, widened(op), places, len(op.dims(0)), 0.0, wide(op))
+    for place in places:
+        total = reduced(op, room, [place], lambda found: op.make("Sum", *found))
+        room = op.make("Div", total, _count(op, place)) if place.kernel > 1 else total
+    op.finish(narrowed(op, room))
+
+
+def explicit_pool(op: Op) -> None:
+    """A pooling with `ceil_mode` as one without: the room that its last windows need is padding at the end."""
+    if not op.attribute("ceil_mode", 0) or op.reads(1):
+        raise Unconcerned("nothing is rounded up, or the places are read")
+    if op.node.op_type == "AveragePool" and op.attribute("count_include_pad", 0):
+        _averaged(op)  # the padding counts and that room does not
+        return
+    places = windows(op)
+    pads = [*(place.begin for place in places), *(place.end + place.extra for place in places)]
+    replaced = ("auto_pad", "ceil_mode", "pads", "storage_order", "count_include_pad")
+    kept = {name: value for name, value in op.attributes().items() if name not in replaced}
+    op.finish(op.make(op.node.op_type, op.input(0), pads=pads, **kept))
 
 
 def lp_pool(op: Op) -> None:
@@ -98,15 +117,11 @@ def rounded_pool(op: Op) -> None:
     op.require(not unknown, "whether ceil_mode drops the last window depends on a size that is not known")
     if True not in drops:
         raise Unconcerned("no window is dropped")
-    kept = {name: value for name, value in _given(op).items() if name not in ("ceil_mode", "storage_order")}
+    kept = {name: value for name, value in op.attributes().items() if name not in ("ceil_mode", "storage_order")}
     if False in drops:
         op.finish(_axis_by_axis(op, op.input(0), op.node.op_type, [int(drop is False) for drop in drops]))
     else:
         op.finish(op.make(op.node.op_type, op.input(0), **kept))
-
-
-def _given(op: Op) -> dict[str, Any]:
-    return {attribute.name: op.attribute(attribute.name) for attribute in op.node.attribute}
 
 
 def _dilated(op: Op) -> bool:
@@ -131,7 +146,7 @@ def _axis_by_axis(op: Op, x: str, op_type: str, ceil: Sequence[int]) -> str:
     kernel = list(op.attribute("kernel_shape"))
     count = len(kernel)
     strides, pads = op.attribute("strides") or [1] * count, op.attribute("pads") or [0] * (2 * count)
-    shared = {name: value for name, value in _given(op).items() if name in ("auto_pad", "count_include_pad", "p")}
+    shared = {name: value for name, value in op.attributes().items() if name in ("auto_pad", "count_include_pad", "p")}
     automatic = op.attribute("auto_pad", "NOTSET") != "NOTSET"
     for i in reversed(range(count)):
         own = None if automatic else _only(pads, i, count, 0) + _only(pads[count:], i, count, 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import onnx
 
 from onnxfix.decompose import forms
@@ -14,6 +15,11 @@ def wide(op: Op, position: int = 0) -> int:
     """The type that an input's numbers are computed in: float for 16-bit floats, else their own."""
     dtype = op.dtype(position)
     return FLOAT if dtype in (FLOAT16, BFLOAT16) else dtype
+
+
+def number(op: Op, value: float, position: int = 0) -> str:
+    """A scalar constant of that type."""
+    return op.const(np.array(value), wide(op, position))
 
 
 def widened(op: Op, position: int = 0) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 import onnx
 
 from onnxfix.decompose.op import Op
+from onnxfix.model.attributes import graph_of, integers_of
 from onnxfix.model.scope import constant_tensor
 from onnxfix.model.types import STANDARD
 
@@ -76,7 +77,7 @@ class Trial:
         if node.input[0] not in self.numbers:
             return
         name = "then_branch" if self.numbers[node.input[0]] else "else_branch"
-        graph = next(attribute.g for attribute in node.attribute if attribute.name == name)
+        graph = graph_of(node, name)
         self._stored |= {tensor.name: tensor for tensor in graph.initializer}
         self.follow(graph.node)
         for output, inner in zip(node.output, graph.output, strict=True):
@@ -122,7 +123,7 @@ class Trial:
         return [int(number) for number in array.reshape(-1)]
 
     def _axes(self, node: onnx.NodeProto) -> list[int] | None:
-        given = next((list(a.ints) for a in node.attribute if a.name == "axes"), None)
+        given = integers_of(node, "axes")
         return given if given is not None or len(node.input) < 2 else self._integers(node.input[1])
 
     def _result(self, node: onnx.NodeProto) -> int | None:
@@ -139,7 +140,7 @@ class Trial:
         if node.op_type == "Gemm" and (rank or 0) > 2:
             raise Impossible(f"Gemm of {rank} axes")
         if node.op_type == "Transpose":
-            order = next((list(a.ints) for a in node.attribute if a.name == "perm"), None)
+            order = integers_of(node, "perm")
             return self._equal(node, [rank, None if order is None else len(order)])
         return None
 

@@ -21,7 +21,7 @@ def batch_first(op: Op) -> None:
     for position in (0, 5, 6):
         if op.has(position):
             inputs[position] = op.make("Transpose", op.input(position), perm=[1, 0, 2])
-    kept = {name: value for name, value in _given(op).items() if name != "layout"}
+    kept = {name: value for name, value in op.attributes().items() if name != "layout"}
     outputs = op.many(op.node.op_type, inputs, len(op.node.output), **kept)
     orders = ([2, 0, 1, 3], [1, 0, 2], [1, 0, 2])
     named = zip(op.node.output, outputs, orders, strict=False)
@@ -47,7 +47,7 @@ def recurrent(op: Op) -> None:
     elif both and names[0] != names[1]:
         _join(op, [_alone(op, number, names[number]) for number in (0, 1)])
     elif (op.attribute("activations") or spelled) != spelled or not op.attribute("hidden_size"):
-        kept = {**_given(op), "activations": spelled, "hidden_size": hidden_size(op)}
+        kept = {**op.attributes(), "activations": spelled, "hidden_size": hidden_size(op)}
         op.finish(*op.many(op.node.op_type, list(op.node.input), len(op.node.output), **kept))
     else:
         raise Unconcerned("nothing is known to be wrong with this node")
@@ -66,7 +66,7 @@ def _alone(op: Op, number: int, names: list[str]) -> list[str]:
         if op.has(position):
             inputs[position] = forms.slices(op, op.input(position), [0], [number], [number + 1])
     own = {"direction": ("forward", "reverse")[number], "activations": names, "hidden_size": hidden_size(op)}
-    return op.many(op.node.op_type, inputs, 3 if op.node.op_type == "LSTM" else 2, **{**_given(op), **own})
+    return op.many(op.node.op_type, inputs, 3 if op.node.op_type == "LSTM" else 2, **{**op.attributes(), **own})
 
 
 def _join(op: Op, parts: list[list[str]]) -> None:
@@ -81,7 +81,3 @@ def _join(op: Op, parts: list[list[str]]) -> None:
         else:
             joined.append(op.make("Concat", *values, axis=1 if place == 0 else 0))
     op.finish(*joined)
-
-
-def _given(op: Op) -> dict[str, Any]:
-    return {attribute.name: op.attribute(attribute.name) for attribute in op.node.attribute}

@@ -14,38 +14,38 @@ import onnx
 
 from onnxfix.decompose import forms
 from onnxfix.decompose.op import Op, Unconcerned
+from onnxfix.decompose.precision import narrowed, wide, widened
 from onnxfix.model.model import Array
 
 _T = onnx.TensorProto
 _ELEMENTWISE = {"add": "Add", "mul": "Mul", "max": "Max", "min": "Min"}
 _REDUCTION = {"add": "ReduceSum", "mul": "ReduceProd", "max": "ReduceMax", "min": "ReduceMin"}
-_NARROW = {_T.FLOAT16, _T.BFLOAT16}
-_TYPES = {_T.FLOAT, _T.DOUBLE, _T.INT32, _T.INT64, *_NARROW}
+_TYPES = {_T.FLOAT, _T.DOUBLE, _T.FLOAT16, _T.BFLOAT16, _T.INT32, _T.INT64}
 _LARGE = 1 << 26
 """Elements of the table of all pairs that may be made without asking: 256 MiB of float32."""
 
 
 def scatter_nd_reduction(op: Op) -> None:
     """ScatterND with a reduction: run-time indices are compared in pairs, which costs their number squared."""
-    reduction, dtype = _reduction(op)
+    reduction = _reduction(op)
     rows = _known_rows(op)
     if rows is None:
-        indices, updates = _by_pairs(op, reduction, dtype)
+        indices, updates = _by_pairs(op, reduction)
     elif _unique(rows):
-        indices, updates = op.const(rows), _widened(op, op.input(2), dtype)
+        indices, updates = op.const(rows), widened(op, 2)
     else:
-        indices, updates = _by_place(op, reduction, rows.reshape(-1, rows.shape[-1]), dtype)
-    data = _widened(op, op.input(0), dtype)
+        indices, updates = _by_place(op, reduction, rows.reshape(-1, rows.shape[-1]))
+    data = widened(op)
     result = op.make(_ELEMENTWISE[reduction], op.make("GatherND", data, indices), updates)
-    op.finish(op.make("ScatterND", op.input(0), indices, _narrowed(op, result, dtype)))
+    op.finish(op.make("ScatterND", op.input(0), indices, narrowed(op, result)))
 
 
-def _by_pairs(op: Op, reduction: str, dtype: int) -> tuple[str, str]:
+def _by_pairs(op: Op, reduction: str) -> tuple[str, str]:
     """The indices counted from the front, and for each of them what all equal ones write."""
     rank = len(op.dims(1))
     indices = _not_negative(op, op.input(1), _sizes_in_front(op))
     same = _same_rows(op, op.make("Flatten", indices, axis=rank - 1))
-    updates = op.make("Flatten", _widened(op, op.input(2), dtype), axis=rank - 1)
+    updates = op.make("Flatten", widened(op, 2), axis=rank - 1)
     _mind(op, _count(op.dims(2)), _count(op.dims(1)[:-1]))
     total = _chosen(op, reduction, forms.unsqueeze(op, same, [2]), forms.unsqueeze(op, updates, [0]), 1)
     return indices, op.make("Reshape", total, op.make("Shape", op.input(2)))
@@ -53,30 +53,28 @@ def _by_pairs(op: Op, reduction: str, dtype: int) -> tuple[str, str]:
 
 def scatter_elements_reduction(op: Op) -> None:
     """ScatterElements with a reduction: indices along the axis are compared with each other, or with all places."""
-    reduction, dtype = _reduction(op)
+    reduction = _reduction(op)
     axis = op.attribute("axis") % max(len(op.dims(0)), 1)
     op.require(len(op.dims(0)) < 8, "comparing its indices takes one dimension more than the 8 that TensorRT has")
     places, indices = op.dims(0)[axis], op.dims(1)[axis]
     few = isinstance(places, int) and isinstance(indices, int) and indices <= places
     result = _elements_by_pairs(op, reduction, axis) if few else _elements_by_place(op, reduction, axis)
-    op.finish(_narrowed(op, result, dtype))
+    op.finish(narrowed(op, result))
 
 
 def _elements_by_pairs(op: Op, reduction: str, axis: int) -> str:
-    dtype = op.dtype(0)
     indices = _not_negative(op, op.input(1), _size_of(op, axis))
     pairs = op.make("Equal", forms.unsqueeze(op, indices, [axis + 1]), forms.unsqueeze(op, indices, [axis]))
-    updates = forms.unsqueeze(op, _widened(op, op.input(2), dtype), [axis])
+    updates = forms.unsqueeze(op, widened(op, 2), [axis])
     total = _chosen(op, reduction, pairs, updates, axis + 1)
     _mind(op, _count(op.dims(1)), op.dims(1)[axis])
-    data = _widened(op, op.input(0), dtype)
+    data = widened(op)
     result = op.make(_ELEMENTWISE[reduction], op.make("GatherElements", data, indices, axis=axis), total)
     return op.make("ScatterElements", data, indices, result, axis=axis)
 
 
 def _elements_by_place(op: Op, reduction: str, axis: int) -> str:
     """More indices than places, which TensorRT's own ScatterElements refuses: what each place receives is added up."""
-    dtype = op.dtype(0)
     others = [(a, b) for number, (a, b) in enumerate(zip(op.dims(0), op.dims(1), strict=True)) if number != axis]
     reason = "there may be more indices than places, and they need not cover the other axes"
     op.require(all(a is not None and a == b for a, b in others), reason)
@@ -84,24 +82,24 @@ def _elements_by_place(op: Op, reduction: str, axis: int) -> str:
     indices = forms.unsqueeze(op, _not_negative(op, op.input(1), size), [axis])
     zero, one = (op.const(np.array(number), op.dtype(1)) for number in (0, 1))
     places = forms.reshape(op, op.make("Range", zero, size, one), [-1] + [1] * (len(op.dims(0)) - axis))
-    updates = forms.unsqueeze(op, _widened(op, op.input(2), dtype), [axis])
+    updates = forms.unsqueeze(op, widened(op, 2), [axis])
     total = _chosen(op, reduction, op.make("Equal", places, indices), updates, axis + 1)
     _mind(op, _count(op.dims(1)), op.dims(0)[axis])
-    return op.make(_ELEMENTWISE[reduction], _widened(op, op.input(0), dtype), total)
+    return op.make(_ELEMENTWISE[reduction], widened(op), total)
 
 
-def _reduction(op: Op) -> tuple[str, int]:
-    """The reduction and the element type."""
-    reduction = op.attribute("reduction", "none")
+def _reduction(op: Op) -> str:
+    """The reduction, of numbers that can be reduced."""
+    reduction = str(op.attribute("reduction", "none"))
     if reduction not in _ELEMENTWISE:
         raise Unconcerned("it has no reduction")
     op.require(op.dtype(0) in _TYPES, "numbers of this type are not added, multiplied or compared by TensorRT")
-    return reduction, op.dtype(0)
+    return reduction
 
 
 def _chosen(op: Op, reduction: str, pairs: str, updates: str, axis: int) -> str:
     """The reduction over `axis` of the updates whose pair is true."""
-    neutral = op.const(_neutral(reduction, _wide(op.dtype(0))))
+    neutral = op.const(_neutral(reduction, wide(op)))
     return forms.reduce(op, _REDUCTION[reduction], op.make("Where", pairs, updates, neutral), [axis], keepdims=False)
 
 
@@ -116,7 +114,7 @@ def _neutral(reduction: str, dtype: int) -> Array:
     return np.array(limits.min if reduction == "max" else limits.max, dtype=kind)
 
 
-def _by_place(op: Op, reduction: str, rows: Array, dtype: int) -> tuple[str, str]:
+def _by_place(op: Op, reduction: str, rows: Array) -> tuple[str, str]:
     """Known indices of which some are equal: each place once, and what it receives, in the order of the updates."""
     places, inverse = np.unique(rows, axis=0, return_inverse=True)
     lists = [np.flatnonzero(inverse.reshape(-1) == place) for place in range(len(places))]
@@ -125,8 +123,8 @@ def _by_place(op: Op, reduction: str, rows: Array, dtype: int) -> tuple[str, str
     for place, positions in enumerate(lists):
         table[: len(positions), place] = positions
     behind = _numbers(op.dims(0)[rows.shape[-1] :])
-    neutral = op.const(np.full((1, math.prod(behind)), _neutral(reduction, _wide(dtype))))
-    updates = op.make("Flatten", _widened(op, op.input(2), dtype), axis=len(op.dims(1)) - 1)
+    neutral = op.const(np.full((1, math.prod(behind)), _neutral(reduction, wide(op))))
+    updates = op.make("Flatten", widened(op, 2), axis=len(op.dims(1)) - 1)
     gathered = op.make("Gather", op.make("Concat", updates, neutral, axis=0), op.const(table), axis=0)
     total = forms.reduce(op, _REDUCTION[reduction], gathered, [0], keepdims=False)
     return op.const(places), forms.reshape(op, total, [len(places), *behind])
@@ -191,18 +189,6 @@ def _size_of(op: Op, axis: int) -> str:
 def _unique(rows: Array) -> bool:
     table = rows.reshape(-1, rows.shape[-1])
     return len(np.unique(table, axis=0)) == len(table)
-
-
-def _wide(dtype: int) -> int:
-    return int(_T.FLOAT) if dtype in _NARROW else dtype
-
-
-def _widened(op: Op, value: str, dtype: int) -> str:
-    return forms.cast(op, value, int(_T.FLOAT)) if dtype in _NARROW else value
-
-
-def _narrowed(op: Op, value: str, dtype: int) -> str:
-    return forms.cast(op, value, dtype) if dtype in _NARROW else value
 
 
 def _count(dims: Sequence[object]) -> int | None:

@@ -16,6 +16,7 @@ import onnx
 from onnxfix.decompose import forms
 from onnxfix.decompose.op import Op
 from onnxfix.decompose.selection_reduced import Selection, reduced_value
+from onnxfix.model.attributes import integer_of, integers_of
 from onnxfix.model.scope import captured
 
 _T = onnx.TensorProto
@@ -111,11 +112,11 @@ def _taken(region: _Region, node: onnx.NodeProto) -> bool:
 def _places(region: _Region, node: onnx.NodeProto) -> bool:
     """Places as rows of coordinates, or, of a mask with one dimension, as a vector."""
     first, output = node.input[0], node.output[0]
-    perm = next((list(a.ints) for a in node.attribute if a.name == "perm"), [1, 0])
-    given = next((list(a.ints) for a in node.attribute if a.name == "axes"), None)
+    perm = integers_of(node, "perm") or [1, 0]
+    given = integers_of(node, "axes")
     constant = region.op.scope.array(node.input[1]) if len(node.input) > 1 else None
     numbers = given if constant is None else constant.reshape(-1).tolist()
-    axis = next((a.i for a in node.attribute if a.name == "axis"), 0)
+    axis = integer_of(node, "axis")
     one = region.width == 1
     match node.op_type:
         case "Transpose" if first == region.places and perm == [1, 0]:

@@ -9,6 +9,7 @@ import onnx
 
 from onnxfix.decompose import forms
 from onnxfix.decompose.op import Op
+from onnxfix.model.attributes import integer_of, integers_of
 from onnxfix.model.model import Array
 
 _T = onnx.TensorProto
@@ -52,7 +53,7 @@ def reduced_value(op: Op, node: onnx.NodeProto, selection: Selection, dtype: int
     if not dtype or (node.op_type == "ReduceMean" and dtype not in _FLOATS):
         return None
     axes = _axes(op, node, selection)
-    keep = bool(next((a.i for a in node.attribute if a.name == "keepdims"), 1))
+    keep = bool(integer_of(node, "keepdims", 1))
     if axes is None or (keep and selection.width > 1):
         return None
     return _reduced(op, node.op_type, selection, axes, keep, dtype)
@@ -85,7 +86,7 @@ def _neutral(op_type: str, dtype: int) -> Array:
 
 def _axes(op: Op, node: onnx.NodeProto, selection: Selection) -> list[int] | None:
     """The axes of `data` that are reduced, with all that the mask selects; None when the selected axis stays."""
-    given = next((list(a.ints) for a in node.attribute if a.name == "axes"), None)
+    given = integers_of(node, "axes")
     if len(node.input) > 1 and node.input[1]:
         array = op.scope.array(node.input[1])
         if array is None:
@@ -93,7 +94,7 @@ def _axes(op: Op, node: onnx.NodeProto, selection: Selection) -> list[int] | Non
         given = [int(axis) for axis in array.reshape(-1)]
     left = selection.rank - selection.width + 1
     if not given:
-        noop = next((a.i for a in node.attribute if a.name == "noop_with_empty_axes"), 0)
+        noop = integer_of(node, "noop_with_empty_axes")
         given = None if noop else list(range(left))
     axes = sorted({axis % left for axis in given}) if given else []
     if selection.axis not in axes:

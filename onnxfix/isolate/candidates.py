@@ -8,10 +8,12 @@ from dataclasses import replace
 import onnx
 
 from onnxfix.isolate.extract import ends
+from onnxfix.model import Model
 from onnxfix.model.edit import rename_uses
 from onnxfix.model.messages import copied
 from onnxfix.model.part import needed_inputs, part, value_info
 from onnxfix.model.scope import Scope, scopes_of
+from onnxfix.opset.inline import called, functions_of, reached
 
 
 def kept(scope: Scope, nodes: Iterable[int]) -> onnx.ModelProto | None:
@@ -28,7 +30,7 @@ def kept(scope: Scope, nodes: Iterable[int]) -> onnx.ModelProto | None:
     wanted = ends(scope, chosen)
     leaves = [name for name in wanted if name not in read] or wanted
     outputs = [name for name in leaves if value_info(scope, name) is not None]
-    return part(scope, chosen, inputs, outputs) if outputs else None
+    return _called_only(part(scope, chosen, inputs, outputs)) if outputs else None
 
 
 def bridged(scope: Scope, nodes: Iterable[int]) -> onnx.ModelProto | None:
@@ -79,12 +81,24 @@ def _closed(scope: Scope, chosen: set[int]) -> list[int]:
     return sorted(chosen)
 
 
+def _called_only(proto: onnx.ModelProto) -> onnx.ModelProto:
+    """The model, which is changed, without functions that no node calls any more."""
+    functions = functions_of(proto)
+    if functions:
+        nodes = (node for scope in scopes_of(Model(proto)) if scope.id[:1] != ("f",) for node in scope.nodes)
+        used = reached({called(node) for node in nodes}, functions)
+        kept_ones = [copied(function) for key, function in functions.items() if key in used]
+        del proto.functions[:]
+        proto.functions.extend(kept_ones)
+    return proto
+
+
 def lifted(body: Scope) -> onnx.ModelProto | None:
     """The graph inside a node as the main graph; what it takes from outside, and from the node, becomes an input."""
     outputs = list(dict.fromkeys(name for name in body.outputs if name in body.producer))
     inputs = needed_inputs(body, range(len(body.nodes)), outputs)
     known = all(value_info(body, name) is not None for name in (*inputs, *outputs))
-    return part(body, range(len(body.nodes)), inputs, outputs) if known and outputs else None
+    return _called_only(part(body, range(len(body.nodes)), inputs, outputs)) if known and outputs else None
 
 
 def without_inside(model: onnx.ModelProto, scope: Scope, body: Scope, nodes: Iterable[int]) -> onnx.ModelProto | None:

@@ -14,7 +14,6 @@ from onnxfix.model import Model
 from onnxfix.model.inference import typed_scopes
 from onnxfix.model.messages import copied
 from onnxfix.model.scope import Scope, constant_tensor, scopes_of, subgraphs
-from onnxfix.opset.inline import called, functions_of, reached
 
 _SIZES = (1, 2, 3, 4)
 _FLOATS = (onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE, onnx.TensorProto.FLOAT16)
@@ -31,7 +30,6 @@ def shrink(search: Search) -> None:
     _smaller_sizes(search)
     _without_attributes(search)
     _without_optional_inputs(search)
-    _try(search, _drop_unused_functions)
 
 
 def _try(search: Search, change: Change) -> bool:
@@ -62,15 +60,6 @@ def _store_constants(proto: onnx.ModelProto) -> None:
                 )
     del graph.node[:]
     graph.node.extend(nodes)
-
-
-def _drop_unused_functions(proto: onnx.ModelProto) -> None:
-    functions = functions_of(proto)
-    every = (node for scope in scopes_of(Model(proto)) if scope.id[:1] != ("f",) for node in scope.nodes)
-    used = reached([called(node) for node in every], functions)
-    kept = [copied(function) for key, function in functions.items() if key in used]
-    del proto.functions[:]
-    proto.functions.extend(kept)
 
 
 def _without_outputs(search: Search) -> None:

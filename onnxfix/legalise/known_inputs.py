@@ -52,7 +52,8 @@ def _type(target: Target, scope: Scope, node: onnx.NodeProto) -> str:
         return f"{node.op_type}: uint8 is for inputs and outputs of the graph only"
     packed = node.op_type == "DequantizeLinear" and _dtype(scope, node.input[0]) in ("int4", "fp4")
     sizes = scope.type_of(node.input[0]).dims if packed else None
-    if sizes and all(isinstance(size, int) for size in sizes) and math.prod(map(int, sizes)) % 2:
+    known = [size for size in sizes or () if isinstance(size, int)]
+    if sizes and len(known) == len(sizes) and math.prod(known) % 2:
         return f"{node.op_type}: values of four bits must be even in number"
     return ""
 
@@ -168,7 +169,7 @@ def _input(limit: Limit, scope: Scope, name: str) -> str:
     if fact.get("unsupported"):
         return "is not taken"
     fixed = fact.get("must_be") in ("constant", "initializer") or "equals" in fact.get("value", {})
-    fixed = fixed or bool(fact.get("all_zero"))
+    fixed = fixed or bool(fact.get("all_zero") and _dtype(scope, name) != "fp8")
     if fixed and _fed(scope, name):
         return "must be constant and is an input of the graph"
     if fact.get("must_be") == "constant" and limit.stage == "parse" and _sized(scope, name):

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from itertools import combinations
-from typing import Any
 
 import onnx
 
+from onnxfix.model.attributes import attribute_of
 from onnxfix.model.declared_signals import block, frames, transform_axes
 from onnxfix.model.scope import Scope
 from onnxfix.model.types import STANDARD, Dim
@@ -38,16 +38,16 @@ def parameter(scope: Scope, node: onnx.NodeProto, position: int) -> list[float] 
         case ("NonZero", 0):
             return _mask(before, after[1])
         case ("Compress", 1):
-            lengths, axis = scope.type_of(node.input[1]).dims, _attribute(node, "axis", 0)
+            lengths, axis = scope.type_of(node.input[1]).dims, attribute_of(node, "axis", 0)
             return _mask(lengths, after[axis]) if lengths is not None and axis < len(after) else None
         case ("Range", _):
             return _range(scope, node, position, after[0])
         case ("OneHot", 1):
-            return _numbers(after, [_attribute(node, "axis", -1)])
-        case ("Resize", 3) if not _attribute(node, "keep_aspect_ratio_policy", b""):
-            return _numbers(after, _attribute(node, "axes", list(range(len(after)))))
+            return _numbers(after, [attribute_of(node, "axis", -1)])
+        case ("Resize", 3) if not attribute_of(node, "keep_aspect_ratio_policy", b""):
+            return _numbers(after, attribute_of(node, "axes", list(range(len(after)))))
         case ("Resize", 2) | ("Upsample", 1):
-            return _scales(before, after, _attribute(node, "axes", list(range(len(after)))))
+            return _scales(before, after, attribute_of(node, "axes", list(range(len(after)))))
         case (name, 1) if name in REDUCTIONS | {"Squeeze", "Unsqueeze"}:
             choices = axes_choices(scope, node)
             return [float(axis) for axis in choices[0]] if choices else None
@@ -121,7 +121,7 @@ def axes_choices(scope: Scope, node: onnx.NodeProto) -> list[tuple[int, ...]]:
     lengths = scope.type_of(node.input[1]).dims
     if before is None or after is None or not lengths or not isinstance(lengths[0], int) or None in (*before, *after):
         return []
-    keep = bool(_attribute(node, "keepdims", 1))
+    keep = bool(attribute_of(node, "keepdims", 1))
     return list(_fits(node.op_type, list(before), list(after), lengths[0], keep))
 
 
@@ -136,7 +136,3 @@ def _fits(op_type: str, before: list[Dim], after: list[Dim], count: int, keep: b
             fits = rest == short and (op_type in REDUCTIONS or all(long[axis] == 1 for axis in axes))
         if fits:
             yield axes
-
-
-def _attribute(node: onnx.NodeProto, name: str, default: Any) -> Any:
-    return next((onnx.helper.get_attribute_value(a) for a in node.attribute if a.name == name), default)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from itertools import product
-from typing import Any
 
 import onnx
 
+from onnxfix.model.attributes import attribute_of
 from onnxfix.model.scope import Scope
 from onnxfix.model.types import Dim
 
@@ -17,7 +17,7 @@ def transform_axes(node: onnx.NodeProto, before: Sequence[Dim], after: Sequence[
     """The axes over which a DFT (opset 20 and above) gives the shape after; none where the shapes are not known."""
     if (len(node.input) > 1 and node.input[1]) or None in (*before, *after) or len(before) != len(after):
         return []
-    inverse, onesided = (bool(_attribute(node, name, 0)) for name in ("inverse", "onesided"))
+    inverse, onesided = (bool(attribute_of(node, name, 0)) for name in ("inverse", "onesided"))
     found = []
     for axis, size in enumerate(before[:-1]):
         if isinstance(size, int):
@@ -35,7 +35,7 @@ def frames(scope: Scope, node: onnx.NodeProto, before: Sequence[Dim], after: Seq
     total, count, bins = before[1], after[1], after[2]
     if not (isinstance(total, int) and isinstance(count, int) and isinstance(bins, int)):
         return None
-    onesided = bool(_attribute(node, "onesided", 1))
+    onesided = bool(attribute_of(node, "onesided", 1))
     lengths = {2 * bins - 2, 2 * bins - 1} if onesided else {bins}
     window = scope.type_of(node.input[2]).dims if len(node.input) > 2 and node.input[2] else None
     if window:
@@ -69,8 +69,8 @@ def _factors(number: int, count: int) -> Iterator[list[int]]:
 
 def _windows(node: onnx.NodeProto, image: Sequence[int], sizes: Sequence[int]) -> list[int]:
     count = len(image)
-    strides, dilations = (_attribute(node, name, [1] * count) for name in ("strides", "dilations"))
-    pads = _attribute(node, "pads", [0] * 2 * count)
+    strides, dilations = (attribute_of(node, name, [1] * count) for name in ("strides", "dilations"))
+    pads = attribute_of(node, "pads", [0] * 2 * count)
     spans = [(size - 1) * dilation + 1 for size, dilation in zip(sizes, dilations, strict=True)]
     return [(image[i] + pads[i] + pads[i + count] - spans[i]) // strides[i] + 1 for i in range(count)]
 
@@ -78,7 +78,3 @@ def _windows(node: onnx.NodeProto, image: Sequence[int], sizes: Sequence[int]) -
 def _constants(scope: Scope, node: onnx.NodeProto, position: int) -> set[int]:
     values = scope.array(node.input[position]) if len(node.input) > position and node.input[position] else None
     return set() if values is None else {int(number) for number in values.reshape(-1)}
-
-
-def _attribute(node: onnx.NodeProto, name: str, default: Any) -> Any:
-    return next((onnx.helper.get_attribute_value(a) for a in node.attribute if a.name == name), default)

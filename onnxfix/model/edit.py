@@ -122,7 +122,7 @@ def _apply_to_body(model: onnx.ModelProto, body: Body, edits: Sequence[Edit]) ->
     nodes = _edited_nodes(list(body.node), edits)
     added = [tensor for edit in edits for tensor in edit.initializers]
     if isinstance(body, onnx.FunctionProto):
-        nodes = [_constant_node(tensor) for tensor in added] + nodes
+        nodes = [constant_node(tensor) for tensor in added] + nodes
     else:
         _edit_interface(body, edits)
         body.initializer.extend(added)
@@ -231,5 +231,6 @@ def _as_input(tensor: onnx.TensorProto) -> onnx.ValueInfoProto:
     return onnx.helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims)
 
 
-def _constant_node(tensor: onnx.TensorProto) -> onnx.NodeProto:
+def constant_node(tensor: onnx.TensorProto) -> onnx.NodeProto:
+    """A Constant of the name and the values of a tensor."""
     return onnx.helper.make_node("Constant", [], [tensor.name], value=tensor)

@@ -76,7 +76,7 @@ def facts_of(model: Model) -> Facts:
     """The facts of a loaded model."""
     proto, scopes = model.proto, scopes_of(model)
     stored = {tensor.name for tensor in proto.graph.initializer}
-    operators = Counter(_operator(node) for scope in scopes for node in scope.nodes)
+    operators = Counter(operator(node) for scope in scopes for node in scope.nodes)
     return Facts(
         model=model.label,
         file_bytes=len(model.buffer),
@@ -95,7 +95,8 @@ def facts_of(model: Model) -> Facts:
     )
 
 
-def _operator(node: onnx.NodeProto) -> str:
+def operator(node: onnx.NodeProto) -> str:
+    """The operator, with its domain unless that is ONNX's own."""
     return node.op_type if node.domain in STANDARD else f"{node.domain}.{node.op_type}"
 
 

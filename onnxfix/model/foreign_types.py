@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import onnx
 
+from onnxfix.model.attributes import integers_of
 from onnxfix.model.quantized_types import QUANTIZED
 from onnxfix.model.types import UNKNOWN, Dim, ValueType
 
@@ -93,7 +94,7 @@ def _broadcast(x: Dim, y: Dim) -> Dim:
 
 
 def _attention(node: onnx.NodeProto, inputs: list[ValueType]) -> ValueType:
-    sizes = next((list(a.ints) for a in node.attribute if a.name == "qkv_hidden_sizes"), [])
+    sizes = integers_of(node, "qkv_hidden_sizes") or []
     weights = inputs[1].dims if len(inputs) > 1 else None
     hidden: Dim = sizes[2] if len(sizes) == 3 else None
     if not sizes and weights is not None and len(weights) == 2 and isinstance(weights[1], int):

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import onnx
 
+from onnxfix.model.attributes import integer_of
 from onnxfix.model.types import UNKNOWN, Dim, ValueType
 
 _FLOAT = int(onnx.TensorProto.FLOAT)
@@ -15,10 +16,6 @@ Inputs = Sequence[ValueType]
 
 def _at(inputs: Inputs, position: int) -> ValueType:
     return inputs[position] if position < len(inputs) else UNKNOWN
-
-
-def _attribute(node: onnx.NodeProto, name: str, default: int = 0) -> int:
-    return next((int(a.i) for a in node.attribute if a.name == name), default)
 
 
 def broadcast(left: Sequence[Dim] | None, right: Sequence[Dim] | None) -> tuple[Dim, ...] | None:
@@ -52,7 +49,7 @@ def _pool(node: onnx.NodeProto, inputs: Inputs) -> ValueType:
         return ValueType(kind)
     plane: Dim = 1 if node.op_type == "QLinearGlobalAveragePool" else None
     planes = (plane,) * (len(dims) - 2)
-    return ValueType(kind, (dims[0], *planes, dims[-1]) if _attribute(node, "channels_last") else (*dims[:2], *planes))
+    return ValueType(kind, (dims[0], *planes, dims[-1]) if integer_of(node, "channels_last") else (*dims[:2], *planes))
 
 
 def _concat(node: onnx.NodeProto, inputs: Inputs) -> ValueType:
@@ -60,7 +57,7 @@ def _concat(node: onnx.NodeProto, inputs: Inputs) -> ValueType:
     known = [dims for dims in given if dims is not None]
     if len(known) < len(given) or not known:
         return ValueType(_at(inputs, 1).dtype)
-    axis = _attribute(node, "axis") % len(known[0])
+    axis = integer_of(node, "axis") % len(known[0])
     sizes = [dims[axis] for dims in known]
     whole = [size for size in sizes if isinstance(size, int)]
     merged = list(known[0])
@@ -73,7 +70,7 @@ def _gemm(node: onnx.NodeProto, inputs: Inputs) -> ValueType:
     a, b = inputs[0].dims, _at(inputs, 3).dims
     if a is None or b is None or len(a) != 2 or len(b) != 2:
         return ValueType(kind)
-    return ValueType(kind, (a[1 if _attribute(node, "transA") else 0], b[0 if _attribute(node, "transB") else 1]))
+    return ValueType(kind, (a[1 if integer_of(node, "transA") else 0], b[0 if integer_of(node, "transB") else 1]))
 
 
 def _product(node: onnx.NodeProto, inputs: Inputs) -> ValueType:
@@ -96,7 +93,7 @@ def _steps(node: onnx.NodeProto, inputs: Inputs) -> ValueType:
     dims, directions = inputs[0].dims, _at(inputs, 1).dims
     if dims is None or len(dims) != 3 or directions is None:
         return ValueType(_FLOAT, (None,) * 4)
-    return ValueType(_FLOAT, (dims[0], directions[0], dims[1], _attribute(node, "hidden_size") or None))
+    return ValueType(_FLOAT, (dims[0], directions[0], dims[1], integer_of(node, "hidden_size") or None))
 
 
 def _conv(node: onnx.NodeProto, inputs: Inputs) -> ValueType:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import onnx
 
+from onnxfix.model.attributes import integer_of, integers_of
 from onnxfix.model.model import Array
 from onnxfix.model.scope import Scope
 from onnxfix.model.types import STANDARD, Dim
@@ -78,10 +79,6 @@ def sizes_of(scope: Scope, known: Known, name: str) -> Sizes | None:
     return Sizes(tuple(scope.model.array(tensor).reshape(-1).tolist()), len(tensor.dims), tensor.data_type)
 
 
-def _attribute(node: onnx.NodeProto, name: str, default: int) -> int:
-    return next((a.i for a in node.attribute if a.name == name), default)
-
-
 def _shape(scope: Scope, node: onnx.NodeProto, _: Inputs) -> Sizes | None:
     dims = scope.type_of(node.input[0]).dims
     if dims is None:
@@ -99,7 +96,7 @@ def _size(scope: Scope, node: onnx.NodeProto, _: Inputs) -> Sizes | None:
 
 def _gather(_: Scope, node: onnx.NodeProto, inputs: Inputs) -> Sizes | None:
     data, indices = (*inputs, None)[:2]
-    if data is None or indices is None or data.rank != 1 or _attribute(node, "axis", 0) not in (0, -1):
+    if data is None or indices is None or data.rank != 1 or integer_of(node, "axis", 0) not in (0, -1):
         return None
     places = [index for index in indices.elements if isinstance(index, int)]
     if not indices.known or any(not -len(data.elements) <= place < len(data.elements) for place in places):
@@ -166,7 +163,7 @@ def _squeeze(scope: Scope, node: onnx.NodeProto, inputs: Inputs) -> Sizes | None
 def _axes(scope: Scope, node: onnx.NodeProto, inputs: Inputs) -> tuple[int, ...] | None:
     """The axes of Squeeze or Unsqueeze, () when there are none given; None when they are unknown."""
     if scope.opset < 13:
-        return next((tuple(a.ints) for a in node.attribute if a.name == "axes"), ())
+        return tuple(integers_of(node, "axes") or ())
     return _numbers(inputs[1]) if len(node.input) > 1 and node.input[1] else ()
 
 
@@ -184,7 +181,7 @@ def _identity(_: Scope, __: onnx.NodeProto, inputs: Inputs) -> Sizes | None:
 
 
 def _cast(_: Scope, node: onnx.NodeProto, inputs: Inputs) -> Sizes | None:
-    to = _attribute(node, "to", 0)
+    to = integer_of(node, "to", 0)
     data = inputs[0]
     if data is None or to not in _INTEGERS:
         return None

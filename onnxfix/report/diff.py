@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from onnxfix.diff.records import KINDS, Change, DiffReport
+from onnxfix.changes.records import KINDS, Change, DiffReport
 from onnxfix.report.text import Line, counted, sentence, visible
 
 _NODES = {"removed", "inserted", "replaced", "attribute", "rewired"}

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from onnxfix.diff.models import matched_models, report_of
+from onnxfix.changes.models import matched_models, report_of
 from onnxfix.errors import ModelFileError
 from onnxfix.model import load
 from onnxfix.model.facts import facts_of

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import onnx
 
-from onnxfix.diff.contents import tensor_digest
+from onnxfix.changes.contents import tensor_digest
 from onnxfix.model.model import Model, place_of
 from onnxfix.model.scope import Scope, scopes_of, subgraphs
 from onnxfix.model.types import from_tensor, from_value_info, type_text

@@ -14,6 +14,7 @@ import onnx
 
 from onnxfix.errors import OnnxfixError
 from onnxfix.model import Model
+from onnxfix.model.attributes import integer_of
 from onnxfix.model.declared import parameter
 from onnxfix.model.inference import typed_scopes
 from onnxfix.model.scope import Scope, scopes_of
@@ -188,5 +189,5 @@ def _axis_sizes(scope: Scope, node: onnx.NodeProto) -> list[Size]:
     named = _named(node.input[0], dims)
     if node.op_type in ("GatherND", "ScatterND"):
         return list(named)
-    axis = next((a.i for a in node.attribute if a.name == "axis"), 0)
+    axis = integer_of(node, "axis")
     return [named[axis]] if -len(named) <= axis < len(named) else [1]

@@ -109,6 +109,15 @@ def test_fixed_dimensions(tmp_path: Path) -> None:
     assert [dim.dim_value for dim in fixed.output[0].type.tensor_type.shape.dim] == [2, 3, 8]
 
 
+def test_an_output_that_is_not_what_it_declares(tmp_path: Path) -> None:
+    """PyTorch names the first axis of an output after the batch although the model puts two rows there."""
+    text = "g (float[N,3] x, float[N,3] z) => (float[N,3] y) { a = Add(x, z) y = Concat <axis = 0> (a, a) }"
+    report = repaired(text, tmp_path, shapes={"x": (1, 3)})
+    assert report.verdict.outcome == "passed"
+    given = onnx.load(tmp_path / "out.onnx").graph.input
+    assert [[dim.dim_value for dim in value.type.tensor_type.shape.dim] for value in given] == [[1, 3], [1, 3]]
+
+
 NMS = """g (float[1,6,4] b, float[1,1,6] s) => (int64[n,3] y, float[1,6,4] z)
 <int64 k = {3}, float half = {0.5}>
 { boxes = Relu(b) scores = Sigmoid(s) [nms] y = NonMaxSuppression(boxes, scores, k, half) z = Neg(boxes) }"""

@@ -17,7 +17,7 @@ import pytest
 from outside import Command
 
 from benchmarks.diff import sparse_weights
-from onnxfix.diff.records import KINDS
+from onnxfix.changes.records import KINDS
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "diff.schema.json").read_text(encoding="utf-8"))
 ONE = """<ir_version: 8, opset_import: ["" : 17]> g (float[2] x) => (float[2] y) <float[2] w = {1, 2}>

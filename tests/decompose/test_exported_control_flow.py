@@ -41,15 +41,17 @@ ASKED = """rs = Shape(z)
 @rtx
 @pytest.mark.parametrize("body", [CHAIN, ASKED])
 def test_only_one_rank_fits_what_follows(body: str) -> None:
-    """A convolution takes three axes: those after the Squeeze, also where another If asks for the rank."""
+    """A convolution takes three axes: those after the Squeeze, also where another If asks for the rank.
+
+    A single If builds at the one size that makes its condition a constant; nested in others (Silero's voice detector)
+    it is refused.
+    """
     text = SQUEEZED.replace("BODY", body).replace("(x)", "(v)").replace("(x, last)", "(v, last)")
-    text = text.replace("{ s =", "{ v = AveragePool <kernel_shape = [100]> (x)\n s =")
-    x = np.repeat(np.array([[[1], [np.nan], [np.inf], [-1]], [[0], [2], [-3], [4]]], "f"), 100, axis=2)
+    text = text.replace("{ s =", "{ v = AveragePool <kernel_shape = [64]> (x)\n s =")
+    x = np.repeat(np.array([[[1], [np.nan], [np.inf], [-1]], [[0], [2], [-3], [4]]], "f"), 64, axis=2)
     made = prove(text, "OFX870", {"x": x}, {"x": x[:1]})
     assert not any(node.op_type == "If" and node.input[0] == "c" for node in made.graph.node)
-    assert not builds(text)
-    if body == CHAIN:
-        assert builds(made)
+    assert builds(made)
 
 
 @pytest.mark.parametrize(

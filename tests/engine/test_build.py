@@ -105,6 +105,15 @@ def test_refused_range_falls_back_to_one_size(built: Builder) -> None:
     assert result.profile == (InputRange("x", *[(1, 3, 224, 224)] * 3),)
 
 
+def test_a_window_of_sound(built: Builder) -> None:
+    """Longer than the sizes that are tried first, which are refused in the same words."""
+    result = built(
+        "g (float[N,1,T] x) => (float[N,1,U] y) { y = AveragePool <kernel_shape = [400], strides = [160]> (x) }"
+    )
+    assert result.built
+    assert result.profile == (InputRange("x", (1, 1, 1024), (1, 1, 1024), (4, 1, 1024)),)
+
+
 def test_refusal_at_every_size_keeps_the_first_words(built: Builder) -> None:
     text = "g (float[1,3,H,W] x) => (float[1,7] y) <int64[2] s = {1, 7}> { y = Reshape(x, s) }"
     result = built(text)

@@ -44,15 +44,15 @@ def test_two_nodes_far_apart(tmp_path: Path) -> None:
 
 
 def test_a_branch_is_lifted_out_of_its_node(tmp_path: Path) -> None:
-    text = f"""g (float[2] x, bool c) => (float[2] z)
-    {{ k = Exp(x) z = If (c) <then_branch = t () => (float[2] y) {MIDDLE.replace("(x)", "(k)")},
+    text = f"""g (float[2] x, bool cond) => (float[2] z)
+    {{ k = Exp(x) z = If (cond) <then_branch = t () => (float[2] y) {MIDDLE.replace("(x)", "(k)")},
                               else_branch = e () => (float[2] w) {{ w = Identity(k) }}> }}"""
     assert reduced(onnx.parser.parse_model(HEAD + text), tmp_path, "Erf")[1] == ["Erf"]
 
 
 def test_a_branch_that_must_stay_loses_its_other_nodes(tmp_path: Path) -> None:
-    text = f"""g (float[2] x, bool c) => (float[2] z)
-    {{ z = If (c) <then_branch = t () => (float[2] y) {MIDDLE},
+    text = f"""g (float[2] x, bool cond) => (float[2] z)
+    {{ z = If (cond) <then_branch = t () => (float[2] y) {MIDDLE},
                    else_branch = e () => (float[2] w) {{ w = Identity(x) }}> }}"""
     report, operators = reduced(onnx.parser.parse_model(HEAD + text), tmp_path, "If", "Erf")
     assert operators == ["If"]

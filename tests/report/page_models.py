@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from onnxfix.diff.models import matched_models, report_of
+from onnxfix.changes.models import matched_models, report_of
 from onnxfix.model import load
 from onnxfix.report.page.document import Document, diff_document
 

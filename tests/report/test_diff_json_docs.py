@@ -10,7 +10,7 @@ import pytest
 from page_models import edited, residual
 
 from onnxfix import comparisons
-from onnxfix.diff.records import KINDS, Change, DiffReport
+from onnxfix.changes.records import KINDS, Change, DiffReport
 
 PAGE = (Path(__file__).parents[2] / "docs" / "json.md").read_text(encoding="utf-8")
 SECTION = PAGE.split("## `onnxfix diff`")[1].split("\n## ")[0]

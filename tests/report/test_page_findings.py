@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from page_models import edited, residual
 
-from onnxfix.diff.models import Compared, matched_models, report_of
-from onnxfix.diff.records import DiffReport
+from onnxfix.changes.models import Compared, matched_models, report_of
+from onnxfix.changes.records import DiffReport
 from onnxfix.model import load
 from onnxfix.records import AppliedFix
 from onnxfix.report.page.blame import blamed

@@ -127,6 +127,21 @@ def test_first_level_tells_axes_apart_and_later_ones_do_not() -> None:
     assert second[1] == {"N": 2, "H": 7, "W": 7, "x[1]": 7}
 
 
+def test_recurrent_states_share_the_batch() -> None:
+    """[layers, batch, hidden] beside an input with a free batch; a lone [1, time, features] is a sequence."""
+    found = [InputSpec("x", 1, ("x[0]", "x[1]")), InputSpec("state", 1, (2, "state[1]", 128))]
+    assert next(iter(levels(found, {}))) == [
+        {"x[0]": 1, "x[1]": 3, "state[1]": 1},
+        {"x[0]": 2, "x[1]": 7, "state[1]": 2},
+    ]
+    assert next(iter(levels(found[1:], {}))) == [{"state[1]": 3}, {"state[1]": 7}]
+
+
+def test_sizes_of_sound_come_last_and_not_for_images() -> None:
+    assert list(levels([InputSpec("x", 1, ("N", "T"))], {}))[-1] == [{"N": 1, "T": 1024}, {"N": 2, "T": 2048}]
+    assert all(run["H"] <= 256 for level in levels([InputSpec("x", 1, ("N", 3, "H", "W"))], {}) for run in level)
+
+
 def test_static_and_fixed_sizes() -> None:
     assert list(levels([InputSpec("x", 1, (2, 3))], {})) == [[{}]]
     assert list(levels([InputSpec("x", 1, ("N", 3))], {"N": 4})) == [[{"N": 4}]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from onnxfix.diff.records import DiffReport
+from onnxfix.changes.records import DiffReport
 from onnxfix.records import AppliedFix
 
 

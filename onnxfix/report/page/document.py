@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from onnxfix.diff.models import Compared
-from onnxfix.diff.records import KINDS, Change, DiffReport
+from onnxfix.changes.models import Compared
+from onnxfix.changes.records import KINDS, Change, DiffReport
 from onnxfix.model.inference import typed_scopes
 from onnxfix.model.model import Model
 from onnxfix.model.scope import scopes_of

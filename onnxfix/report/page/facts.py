@@ -8,7 +8,7 @@ from typing import Any
 
 import onnx
 
-from onnxfix.diff.graph import is_constant
+from onnxfix.changes.graph import is_constant
 from onnxfix.model.scope import Scope, ScopeId, constant_tensor, subgraphs
 from onnxfix.model.types import STANDARD, from_tensor, type_text
 from onnxfix.report.page.picture import Part, Picture
@@ -105,11 +105,6 @@ def stored(scope: Scope, name: str) -> tuple[onnx.TensorProto | None, Scope | No
             return (constant_tensor(node), here) if is_constant(node) else (None, None)
         here = None if name in here.inputs else here.parent
     return None, None
-
-
-def operator(node: onnx.NodeProto) -> str:
-    """The operator, with its domain unless that is ONNX's own."""
-    return node.op_type if node.domain in STANDARD else f"{node.domain}.{node.op_type}"
 
 
 def attribute_text(attribute: onnx.AttributeProto) -> str:

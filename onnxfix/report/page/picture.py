@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
-from onnxfix.diff.graph import is_constant
-from onnxfix.diff.scopes import Comparison
+from onnxfix.changes.graph import is_constant
+from onnxfix.changes.scopes import Comparison
 from onnxfix.model.scope import Scope, captured
 
 Status = Literal["same", "changed", "inserted", "removed"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from onnxfix.diff.records import Change
+from onnxfix.changes.records import Change
 from onnxfix.records import Diagnostic
 from onnxfix.report.page.picture import Picture
 

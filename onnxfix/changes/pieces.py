@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 import onnx
 
-from onnxfix.diff.figures import compared
-from onnxfix.diff.graph import Graph, stored
-from onnxfix.diff.pairs import Pairs
-from onnxfix.diff.quantized import dequantized, is_dequantize
-from onnxfix.diff.records import Change, Kind
-from onnxfix.diff.regions import Region, exits
-from onnxfix.diff.scopes import first_output, name_of
-from onnxfix.diff.weights import stored_inputs, tensor_line
+from onnxfix.changes.figures import compared
+from onnxfix.changes.graph import Graph, stored
+from onnxfix.changes.pairs import Pairs
+from onnxfix.changes.quantized import dequantized, is_dequantize
+from onnxfix.changes.records import Change, Kind
+from onnxfix.changes.regions import Region, exits
+from onnxfix.changes.scopes import first_output, name_of
+from onnxfix.changes.weights import stored_inputs, tensor_line
 from onnxfix.model.model import Array
 from onnxfix.model.text import node_text
 

@@ -7,19 +7,19 @@ from collections import deque
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
-from onnxfix.diff.contents import Keys
-from onnxfix.diff.functions import Functions, function_changes, paired_functions, title, unwrapping, wrapping
-from onnxfix.diff.graph import Called, Graph
-from onnxfix.diff.head import head_changes
-from onnxfix.diff.interface import interface_changes, paired_inputs, paired_outputs, renames_only
-from onnxfix.diff.journal import blamed, explained
-from onnxfix.diff.matching import match_nodes
-from onnxfix.diff.nested import Scopes, bodies, inner_keys, places
-from onnxfix.diff.pieces import piece
-from onnxfix.diff.records import Change, DiffReport, Kind
-from onnxfix.diff.regions import Region, regions
-from onnxfix.diff.scopes import Comparison, node_changes
-from onnxfix.diff.weights import Seen, unread_changes, weight_changes
+from onnxfix.changes.contents import Keys
+from onnxfix.changes.functions import Functions, function_changes, paired_functions, title, unwrapping, wrapping
+from onnxfix.changes.graph import Called, Graph
+from onnxfix.changes.head import head_changes
+from onnxfix.changes.interface import interface_changes, paired_inputs, paired_outputs, renames_only
+from onnxfix.changes.journal import blamed, explained
+from onnxfix.changes.matching import match_nodes
+from onnxfix.changes.nested import Scopes, bodies, inner_keys, places
+from onnxfix.changes.pieces import piece
+from onnxfix.changes.records import Change, DiffReport, Kind
+from onnxfix.changes.regions import Region, regions
+from onnxfix.changes.scopes import Comparison, node_changes
+from onnxfix.changes.weights import Seen, unread_changes, weight_changes
 from onnxfix.model.model import Model
 from onnxfix.model.scope import scopes_of
 

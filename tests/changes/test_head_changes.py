@@ -9,8 +9,8 @@ import pytest
 from comparing import changes, model, report, told
 
 import onnxfix
+from onnxfix.changes.journal import in_words
 from onnxfix.comparisons import diff
-from onnxfix.diff.journal import in_words
 
 PLAIN = model("y = Relu(x)")
 

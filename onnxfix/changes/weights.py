@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import onnx
 
-from onnxfix.diff.contents import Stored, release
-from onnxfix.diff.figures import compared, equal, rounded
-from onnxfix.diff.graph import Graph, Source, stored, stored_names
-from onnxfix.diff.quantized import dequantized, fitted, is_dequantize
-from onnxfix.diff.records import Change
-from onnxfix.diff.scopes import Comparison
+from onnxfix.changes.contents import Stored, release
+from onnxfix.changes.figures import compared, equal, rounded
+from onnxfix.changes.graph import Graph, Source, stored, stored_names
+from onnxfix.changes.quantized import dequantized, fitted, is_dequantize
+from onnxfix.changes.records import Change
+from onnxfix.changes.scopes import Comparison
 from onnxfix.model.model import Array
 from onnxfix.model.scope import Scope, captured
 from onnxfix.model.text import node_text

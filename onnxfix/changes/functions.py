@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 import onnx
 
-from onnxfix.diff.contents import Keys
-from onnxfix.diff.graph import Called, Graph, Slot, Source
-from onnxfix.diff.nested import Scopes, computed, inner_keys, places
-from onnxfix.diff.pairs import Pairs
-from onnxfix.diff.prints import content, forward
-from onnxfix.diff.records import Change
-from onnxfix.diff.regions import Region, exits
+from onnxfix.changes.contents import Keys
+from onnxfix.changes.graph import Called, Graph, Slot, Source
+from onnxfix.changes.nested import Scopes, computed, inner_keys, places
+from onnxfix.changes.pairs import Pairs
+from onnxfix.changes.prints import content, forward
+from onnxfix.changes.records import Change
+from onnxfix.changes.regions import Region, exits
 from onnxfix.model.model import Model
 from onnxfix.model.scope import Scope
 

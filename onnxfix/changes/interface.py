@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import onnx
 
-from onnxfix.diff.records import Change, Kind
+from onnxfix.changes.records import Change, Kind
 from onnxfix.model.types import ValueType, dtype_name, from_value_info
 
 Numbers = tuple[dict[str, int], dict[str, int]]

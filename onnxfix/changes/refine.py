@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from onnxfix.diff.graph import Graph
-from onnxfix.diff.pairs import Pairs, rewired, rewired_places
-from onnxfix.diff.prints import Prints
+from onnxfix.changes.graph import Graph
+from onnxfix.changes.pairs import Pairs, rewired, rewired_places
+from onnxfix.changes.prints import Prints
 
 _ROUNDS, _READERS, _CANDIDATES, _CHAIN = 3, 64, 8, 16
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from onnxfix.diff.graph import Graph, Source
+from onnxfix.changes.graph import Graph, Source
 
 
 @dataclass

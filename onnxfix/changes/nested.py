@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from onnxfix.diff.graph import Graph, Source
-from onnxfix.diff.pairs import Pairs
-from onnxfix.diff.prints import content, forward
+from onnxfix.changes.graph import Graph, Source
+from onnxfix.changes.pairs import Pairs
+from onnxfix.changes.prints import content, forward
 from onnxfix.model.scope import Scope, ScopeId, captured, subgraphs
 
 Scopes = Mapping[ScopeId, Scope]

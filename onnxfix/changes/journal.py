@@ -9,7 +9,7 @@ from typing import Any
 
 import onnx
 
-from onnxfix.diff.records import Change
+from onnxfix.changes.records import Change
 
 KEY = "onnxfix"
 """Key of the metadata entry."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import onnx
 
-from onnxfix.diff.models import compare_models
-from onnxfix.diff.records import Change, DiffReport
+from onnxfix.changes.models import compare_models
+from onnxfix.changes.records import Change, DiffReport
 from onnxfix.model import load
 
 HEAD = '<ir_version: 8, opset_import: ["" : 17, "my" : 1]>'

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import helper, numpy_helper
 
-from onnxfix.diff.figures import compared, equal
+from onnxfix.changes.figures import compared, equal
 
 DEQUANTIZED = "d = DequantizeLinear(w, s, z) y = MatMul(x, d)"
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import onnx
 
-from onnxfix.diff.graph import Graph, attribute_keys
-from onnxfix.diff.pairs import Pairs, rewired, rewired_places
-from onnxfix.diff.records import Change, Kind
+from onnxfix.changes.graph import Graph, attribute_keys
+from onnxfix.changes.pairs import Pairs, rewired, rewired_places
+from onnxfix.changes.records import Change, Kind
 from onnxfix.model.scope import subgraphs
 from onnxfix.model.text import node_text
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 
 import onnx
 
-from onnxfix.diff.interface import type_text
-from onnxfix.diff.journal import KEY, in_words
-from onnxfix.diff.records import Change, Kind
+from onnxfix.changes.interface import type_text
+from onnxfix.changes.journal import KEY, in_words
+from onnxfix.changes.records import Change, Kind
 
 Names = Mapping[str, str]
 """For each value of the first main graph its name in the second."""

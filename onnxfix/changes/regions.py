@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from onnxfix.diff.graph import Graph, Slot
-from onnxfix.diff.pairs import Pairs
+from onnxfix.changes.graph import Graph, Slot
+from onnxfix.changes.pairs import Pairs
 
 Node = tuple[int, int]
 """(0 for the first graph or 1 for the second, index)."""

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from onnxfix.diff.models import Compared
+from onnxfix.changes.models import Compared
 from onnxfix.errors import OnnxfixError
 from onnxfix.model import Model, save
 from onnxfix.model.inference import typed_scopes

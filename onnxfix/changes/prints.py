@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from onnxfix.diff.graph import Graph, Source
+from onnxfix.changes.graph import Graph, Source
 
 Prints = dict[int, int]
 """For each node a key; nodes of two graphs with equal keys are alike in the respect the keys are about."""

@@ -8,7 +8,7 @@ from functools import cached_property
 
 import onnx
 
-from onnxfix.diff.contents import Keys, Stored, tensor_digest
+from onnxfix.changes.contents import Keys, Stored, tensor_digest
 from onnxfix.model.model import Model
 from onnxfix.model.order import sorted_nodes
 from onnxfix.model.scope import Scope, constant_tensor, subgraphs

@@ -5,10 +5,10 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
 
-from onnxfix.diff.graph import Graph
-from onnxfix.diff.pairs import Pairs, related
-from onnxfix.diff.prints import Prints, Shade, around, backward, content, forward, outline, own, widened
-from onnxfix.diff.refine import Refinement
+from onnxfix.changes.graph import Graph
+from onnxfix.changes.pairs import Pairs, related
+from onnxfix.changes.prints import Prints, Shade, around, backward, content, forward, outline, own, widened
+from onnxfix.changes.refine import Refinement
 
 RADIUS = 3
 """So many steps around a node are looked at."""
