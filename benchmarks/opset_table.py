@@ -3,7 +3,8 @@
 The models are the official conformance models, the whole models in onnx's test data, and those that `fixtures` writes.
 A conversion counts when the ONNX checker takes the result with full_check and its outputs equal the original's in
 ONNX Runtime (in ONNX's reference evaluator where that has no kernel).  Models that draw random numbers, are invalid as
-they are, or that neither runtime takes, are left out.  What the target cannot express is by benchmarks.expressible.
+they are, give no outputs, or that neither runtime takes, are left out.  What the target cannot express is what
+benchmarks.expressible says.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ def measure(case: Case) -> Iterator[Row]:
     inputs = {name: np.asarray(v) if isinstance(v, np.generic) else v for name, v in case.inputs.items()}
     case = replace(case, inputs=inputs or _seeded(case.model))
     truth = outputs_of(case.model, case.inputs)
-    if truth is None or complaint(case.model):
+    if not truth or complaint(case.model):
         return
     for target in TARGETS:
         results = {tool: _judged(case, _converted(tool, case.model, start, target), truth) for tool in TOOLS}

@@ -81,7 +81,7 @@ def main() -> None:
     parser.add_argument("--tools", default="onnxfix,onnxsim,onnxslim", help=f"some of {', '.join(TOOLS)}")
     parser.add_argument("--json", type=Path, help="write every row to this file")
     options = parser.parse_args()
-    paths = sorted(options.folder.rglob("*.onnx"))
+    paths = sorted(options.folder.absolute().rglob("*.onnx"))  # the peers run in folders of their own
     if not paths:
         parser.error(f"there is no .onnx file in {options.folder}")
     tools = options.tools.split(",")

@@ -3,16 +3,20 @@
     python -m benchmarks.targets [--answers FILE] [--list]
 
 The real TensorRT on this machine parses and builds each model; FILE keeps its answers, so that they are asked once.
+Where trtcheck is installed its verdicts stand beside: any critical issue for TensorRT 10.3, its newest target; it knows
+no TensorRT-RTX.  onnx-doctor is no peer here: it knows no target.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import importlib.util
 import json
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import onnx
@@ -51,6 +55,8 @@ def main() -> None:
     print(f"{target.title}, onnx {onnx.__version__}")
     for line in table(verdicts):
         print(line)
+    if importlib.util.find_spec("trtcheck"):
+        print(_row("all, by trtcheck", list(_by_trtcheck(verdicts))))
     if options.list:
         for verdict in verdicts:
             if bool(verdict.known) != bool(verdict.said):
@@ -74,6 +80,23 @@ def _known(model: onnx.ModelProto, target: Target) -> str:
     scopes, _ = typed_scopes(load(model))
     refusals = known_refusals(scopes, target)
     return next(iter(refusals.wide.values()), "")
+
+
+def _by_trtcheck(verdicts: Iterable[Verdict]) -> Iterator[Verdict]:
+    """The same models with what trtcheck says of them; where it stumbles it has told nothing."""
+    import trtcheck
+
+    models = {(case.kind, case.name): case.model for case in (*node_cases(), *folder_cases())}
+    config = trtcheck.AnalyzerConfig(target_trt="10.3")
+    with tempfile.TemporaryDirectory() as folder:
+        for verdict in verdicts:
+            path = Path(folder, "model.onnx")
+            onnx.save(models[verdict.kind, verdict.name], path)
+            issues: list[object] = []
+            with contextlib.suppress(Exception):
+                report = trtcheck.analyze(path, config=config)
+                issues = [issue for issue in report.issues if issue.severity == trtcheck.Severity.CRITICAL]
+            yield replace(verdict, known=str(issues[0]) if issues else "")
 
 
 def _operator(case: Case) -> str:

@@ -96,9 +96,7 @@ def bug_report(
     return found
 
 
-def _refusals(
-    path: Path, timeout: float, progress: Callable[[str], object]
-) -> tuple[str, tuple[dict[str, Any], ...]]:
+def _refusals(path: Path, timeout: float, progress: Callable[[str], object]) -> tuple[str, tuple[dict[str, Any], ...]]:
     if not engine.installed():
         return "", ()
     progress("building the engine")
@@ -120,7 +118,8 @@ def _smallest(
         model = load(small)
         names = loose_weights(model.proto)
         if weights or not names:
-            return onnx.load(small), ("the weights that the refusal needs are in it",) if names else ("it needs no weights",)
+            note = "the weights that the refusal needs are in it" if names else "it needs no weights"
+            return onnx.load(small), (note,)
         blind = Model(randomized(model, names), small, model.buffer)
         save(blind, small)
         if not Engine("build", timeout=timeout)(small, blind).failed:

@@ -20,7 +20,7 @@ from onnxfix.proof import candidate_file
 from onnxfix.records import Check, Diagnostic, State
 from onnxfix.rewrite.rule import Rule
 from onnxfix.targets import operator_source
-from onnxfix.verify.engine import verify_engine
+from onnxfix.verify.engine import is_installed, verify_engine
 
 WHOLE = "OFX798"
 """The rule about a refusal that no node accounts for: told where no other error explains it."""
@@ -46,7 +46,7 @@ def checked(
     time.  Elsewhere the fact base answers alone.
     """
     context, findings = look(model, rules, options)
-    answer = _asked(model, context, options, progress) if ask and options.target else Answer()
+    answer = _asked(model, context, options, progress) if ask else Answer()
     refusals = _merged(answer, context, options)
     refused = bool(answer.asked) and not answer.taken
     if refusals or refused:
@@ -60,13 +60,15 @@ def checked(
 
 
 def _asked(model: Model, context: Context, options: Options, progress: Callable[[str], object]) -> Answer:
+    if options.target is None or not is_installed(options.target):
+        return Answer()
     progress("asking the target")
     return answer_of(_build(Outcome(model), options), context.scopes, options.target)
 
 
 def _build(outcome: Outcome, options: Options) -> Check:
     with candidate_file(outcome, None) as file:
-        return verify_engine(file.path, options.target)
+        return verify_engine(file.path, options.target, run=False)
 
 
 def _merged(answer: Answer, context: Context, options: Options) -> Refusals:

@@ -28,7 +28,8 @@ from onnxfix.model import Model, load, save
 from onnxfix.model.inference import typed_scopes
 from onnxfix.model.scope import scopes_of
 from onnxfix.model.types import from_value_info, type_text
-from onnxfix.verify.ranges import recorded_feeds, watch
+from onnxfix.verify.ranges import watch
+from onnxfix.verify.values import recorded_inputs
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +182,7 @@ def _check(whole: Model, check: str, match: str, inputs: str | Path | None, time
     if check == "numeric":
         return Numeric(timeout)
     if check == "nan":
-        feeds = recorded_feeds(whole, Path(inputs) if inputs else None)
+        feeds = recorded_inputs(Path(inputs), whole) if inputs else None
         return Finite(whole, watch(whole, feeds, timeout=timeout).feeds, timeout)
     try:
         words = tuple(shlex.split(check))
@@ -202,7 +203,7 @@ def _write_inputs(check: Check, model: Model, destination: Path) -> str:
     feeds = check.values([v.name for v in model.proto.graph.input]) if isinstance(check, Finite) else None
     if not feeds:
         return ""
-    path = destination.with_suffix(".npz")
+    path = destination.with_suffix(".inputs.npz")
     with io.BytesIO() as file:
         write_npz(file, feeds)
         write_whole(path, file.getvalue())

@@ -23,8 +23,8 @@ from onnxfix.engine_records import ArrayFacts, RunReport
 from onnxfix.errors import OnnxfixError
 from onnxfix.files import temporary, unwritable
 from onnxfix.model import Model, load
+from onnxfix.model.model import Array
 from onnxfix.verify.baseline import choices_for
-from onnxfix.verify.compare import Array
 from onnxfix.verify.inputs import InputSpec
 from onnxfix.verify.values import fitted, read_arrays, seeded
 

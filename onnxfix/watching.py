@@ -11,6 +11,7 @@ import onnx
 
 from onnxfix.model import load
 from onnxfix.verify import ranges
+from onnxfix.verify.values import recorded_inputs
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,6 @@ def watch(
     `timeout` is in seconds.  Raises OnnxfixError for inputs that do not fit and models that do not run.
     """
     whole = load(model)
-    feeds = ranges.recorded_feeds(whole, Path(inputs) if inputs else None)
+    feeds = recorded_inputs(Path(inputs), whole) if inputs else None
     found = ranges.watch(whole, feeds, timeout=timeout, progress=progress)
     return RangeReport(whole.label, feeds is None, found)

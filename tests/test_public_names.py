@@ -12,20 +12,12 @@ import pytest
 import onnxfix
 
 NAMES = [
-    *(
-        "AppliedFix",
-        "BuildOptions",
-        "BuildReport",
-        "Change",
-        "Check",
-        "CheckReport",
-        "CompareReport",
-        "Diagnostic",
-        "DiffReport",
-    ),
-    *("DoctorReport", "Engine", "InterfaceChange", "ModelFileError", "NotConverged", "OnnxfixError", "Options"),
-    *("PlanReport", "RepairReport", "RuleError", "RunReport", "Verdict", "Withheld", "build", "check", "compare"),
-    *("convert_opset", "doctor", "inspect", "opsets", "repair", "run"),
+    *("AppliedFix", "BugReport", "BuildOptions", "BuildReport", "Change", "Check", "CheckReport"),
+    *("CompareReport", "Culprit", "Diagnostic", "DiffReport", "DoctorReport", "Engine", "ExtractReport"),
+    *("InterfaceChange", "ModelFileError", "NotConverged", "OnnxfixError", "Options", "PlanReport"),
+    *("RangeReport", "ReduceReport", "RepairReport", "RuleError", "RunReport", "Verdict", "Withheld"),
+    *("bug_report", "build", "check", "compare", "convert_opset", "diff", "doctor", "extract", "inspect", "opsets"),
+    *("reduce", "repair", "run", "watch"),
 ]
 
 SIGNATURES = {
@@ -35,6 +27,10 @@ SIGNATURES = {
         "interface_changes=False, rules=(), verify='engine', inputs=None, freeze=None, shapes=None, "
         "dynamic_batch=False, cut='', in_place=False, dry_run=False, progress=<class 'str'>)"
     ),
+    "extract": "(model, output, *, inputs=(), outputs=(), around='', hops=3)",
+    "reduce": ("(model, output, *, check='build', match='', inputs=None, timeout=300.0, progress=<class 'str'>)"),
+    "watch": "(model, inputs=None, *, timeout=600.0, progress=<class 'str'>)",
+    "bug_report": "(model, output, *, weights=False, timeout=300.0, progress=<class 'str'>)",
     "convert_opset": "(model, opset, output=None, *, verify='numeric')",
     "opsets": "(model)",
     "build": "(model, output, options=None, *, target=None, runtime_cache=None, timeout=3600.0, progress=None)",
@@ -52,7 +48,8 @@ SIGNATURES = {
     ),
     "Options": (
         "(target=None, opset=None, select=(), ignore=(), unsafe_fixes=False, interface_changes=False, rule_folders=(), "
-        "request=Request(freeze={}, shapes={}, dynamic_batch=False, cut='', recorded={}, has_recording=False))"
+        "request=Request(freeze={}, shapes={}, dynamic_batch=False, cut='', recorded={}, has_recording=False), "
+        "taken_back=frozenset())"
     ),
 }
 
@@ -105,6 +102,25 @@ FIELDS = {
     "DiffReport": ["before", "after", "changes", "nodes", "matched", "numbers", "seconds"],
     "InterfaceChange": ["kind", "name", "before", "after"],
     "Withheld": ["diagnostic", "reason"],
+    "Culprit": ["code", "rule", "scope", "node", "difference", "example"],
+    "ExtractReport": ["model", "output", "nodes", "inputs", "outputs", "complaint"],
+    "ReduceReport": [
+        *(
+            "model",
+            "check",
+            "failure",
+            "before",
+            "nodes",
+            "checks",
+            "recalled",
+            "output",
+            "origin",
+            "inputs",
+            "seconds",
+        ),
+    ],
+    "RangeReport": ["model", "seeded", "watch"],
+    "BugReport": ["model", "output", "doctor", "check", "library", "errors", "reduced", "nodes", "notes"],
     "Check": ["kind", "outcome", "reason", "details"],
     "Verdict": ["checks"],
     "CheckReport": [
@@ -112,7 +128,7 @@ FIELDS = {
     ],
     "RepairReport": [
         *("model", "target", "before", "after", "fixes", "remaining", "withheld", "verdict", "output", "unwritten"),
-        *("notes", "seconds", "interface", "rest"),
+        *("notes", "seconds", "interface", "rest", "culprits"),
     ],
 }
 

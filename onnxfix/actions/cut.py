@@ -42,6 +42,9 @@ def cut(context: Context) -> Iterator[Proposal]:
     if not head.graph.node:
         yield Proposal("the graph is not cut: there is no node before the cut", scope, first[0])
         return
+    if not head.graph.output:
+        yield Proposal("the graph is not cut: nothing before the cut is an output or read behind it", scope, first[0])
+        return
     message = f"the graph ends before {scope.nodes[first[0]].op_type}: {some(crossing)} instead of {some(gone)}"
     yield Proposal(message, scope, first[0], edits=(Edit((), model=head),), exclusive=True, rest=rest)
 

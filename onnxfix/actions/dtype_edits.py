@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 import onnx
 
 from onnxfix.actions.dtype_narrowing import RETYPED, Component, Policy, constants_of, nodes_of, values_of
-from onnxfix.model.edit import Edit
+from onnxfix.model.edit import Edit, constant_node
 from onnxfix.model.messages import copied
 from onnxfix.model.model import Array, Model
 from onnxfix.model.names import Names

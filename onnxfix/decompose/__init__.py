@@ -175,7 +175,6 @@ BODIES: Mapping[str, Callable[[Op], None]] = {
     "quantize_linear": quantized.quantize_linear,
     "quantize_unsigned": misread.quantize_unsigned,
     "quick_gelu": microsoft_gelu.quick_gelu,
-    "range_of_places": counting.range_of_places,
     "recurrent": recurrent.recurrent,
     "remainder": ordering.remainder,
     "resize": resize.resize,

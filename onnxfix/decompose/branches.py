@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import onnx
 
+from onnxfix.decompose.branch_choice import deciding_input
 from onnxfix.decompose.op import NoRewrite, Op, Unconcerned
 from onnxfix.model.attributes import graph_of
 from onnxfix.model.bodies import inlined, own_graph
@@ -43,6 +44,15 @@ def select_branches(op: Op) -> None:
     """
     if op.constant(0) is not None:
         raise Unconcerned("the condition is a constant")
+    try:
+        _select(op)
+    except NoRewrite as reason:
+        switch = deciding_input(op)
+        hint = f"; --freeze {switch}=VALUE decides its condition, which depends on that input alone" if switch else ""
+        raise NoRewrite(f"{reason}{hint}") from None
+
+
+def _select(op: Op) -> None:
     op.require(op.opset >= 9, "below opset 9 there is no Where")
     graphs = [_branch(op, True), _branch(op, False)]
     for graph, side in zip(graphs, ("then_branch", "else_branch"), strict=True):
@@ -124,7 +134,7 @@ def _list_outputs(op: Op, node: onnx.NodeProto, side: str, lists: set[int]) -> d
 
 def _branch(op: Op, side: bool) -> onnx.GraphProto:
     name = "then_branch" if side else "else_branch"
-    return graph_of(op.node, name)
+    return op.graph(name)
 
 
 def _uneven(one: ValueType, other: ValueType) -> bool:

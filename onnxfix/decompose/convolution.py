@@ -11,7 +11,7 @@ import onnx
 
 from onnxfix.decompose import forms
 from onnxfix.decompose.op import NoRewrite, Op, Unconcerned
-from onnxfix.decompose.precision import BFLOAT16, FLOAT, FLOAT16, narrowed, number, wide, widened
+from onnxfix.decompose.precision import BFLOAT16, FLOAT, FLOAT16, narrowed, scalar, wide, widened
 from onnxfix.decompose.sizes import counted, joined, part, settled, size
 from onnxfix.model.model import Array
 
@@ -174,8 +174,8 @@ def _sampling_grid(op: Op, kernel: list[int], elements: int) -> str:
         along = forms.squeeze(op, forms.slices(op, offsets, [2], [axis], [axis + 1]), [2])
         place = op.make("Add", along, _places(op, kernel, axis))
         extent = _extent(op, axis)
-        half = op.make("Sub", op.make("Div", op.make("Add", place, number(op, 0.5)), extent), number(op, 0.5))
-        scaled.append(forms.unsqueeze(op, op.make("Mul", half, number(op, 2.0)), [4]))
+        half = op.make("Sub", op.make("Div", op.make("Add", place, scalar(op, 0.5)), extent), scalar(op, 0.5))
+        scaled.append(forms.unsqueeze(op, op.make("Mul", half, scalar(op, 2.0)), [4]))
     grid = op.make("Concat", *scaled, axis=4)
     return op.make("Reshape", grid, joined(op, [-1, _times(op, elements, height), width, 2]))
 
@@ -184,7 +184,7 @@ def _extent(op: Op, axis: int) -> str:
     """The size of the image along an axis, as a number of its own type."""
     length = op.dims(0)[axis + 2]
     if isinstance(length, int):
-        return number(op, length)
+        return scalar(op, length)
     return forms.cast(op, size(op, 0, axis + 2), wide(op))
 
 
@@ -200,6 +200,6 @@ def _places(op: Op, kernel: list[int], axis: int) -> str:
         line = (np.arange(count) * stride).reshape([1, -1, 1] if axis == 0 else [1, 1, -1])
         return op.const(element.reshape(shape) + line, wide(op))
     numbers = counted(op, size(op, 2, axis + 2))
-    numbers = op.make("Mul", forms.cast(op, numbers, wide(op)), number(op, stride))
+    numbers = op.make("Mul", forms.cast(op, numbers, wide(op)), scalar(op, stride))
     line_name = forms.reshape(op, numbers, [1, -1, 1] if axis == 0 else [1, 1, -1])
     return op.make("Add", line_name, op.const(element.reshape(shape), wide(op)))

@@ -38,7 +38,7 @@ class _Body:
 
     def __init__(self, op: Op) -> None:
         self.op = op
-        self.graph = graph_of(op.node, "body")
+        self.graph = op.graph("body")
         self.scope = op.inner("body")
         self.made = {name: node for node in self.graph.node for name in node.output if name}
         self.carried = {value.name: place for place, value in enumerate(self.graph.input) if place >= 2}

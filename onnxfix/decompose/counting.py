@@ -1,4 +1,4 @@
-"""Range, ConstantOfShape, Expand and CumSum for opsets without them."""
+"""ConstantOfShape, Expand and CumSum for opsets without them."""
 
 from __future__ import annotations
 
@@ -7,30 +7,10 @@ import onnx
 
 from onnxfix.decompose import forms
 from onnxfix.decompose.op import NoRewrite, Op
-from onnxfix.decompose.places import negative
 
 _T = onnx.TensorProto
 _FACTORS = {_T.FLOAT, _T.DOUBLE, _T.FLOAT16, _T.INT32, _T.INT64}
 """Types that Mul takes in every opset, and in which a product with one changes nothing."""
-
-
-def range_of_places(op: Op) -> None:
-    """Range as start + place * delta; the places are where a tensor of ones is not zero.
-
-    How many there are is computed in double, which is exact for whole numbers below 2**53.
-    """
-    dtype = op.dtype(0)
-    op.require(dtype in _FACTORS, "numbers of this type have no product in older opsets")
-    start, limit, delta = (op.make("Reshape", op.input(place), op.ints(1)) for place in range(3))
-    length = forms.cast(op, op.make("Sub", limit, start), _T.DOUBLE)
-    steps = op.make("Ceil", op.make("Div", length, forms.cast(op, delta, _T.DOUBLE)))
-    count = forms.cast(op, steps, _T.INT64)
-    below = negative(op, count)
-    count = op.make("Mul", count, op.make("Sub", op.ints(1), below))
-    ones = op.make("ConstantOfShape", count, value=onnx.numpy_helper.from_array(np.ones(1, dtype=np.int64)))
-    places = op.make("Reshape", op.make("NonZero", ones), op.ints(-1))
-    places = places if dtype == _T.INT64 else forms.cast(op, places, dtype)
-    op.finish(op.make("Add", start, op.make("Mul", places, delta)))
 
 
 def filled(op: Op) -> None:

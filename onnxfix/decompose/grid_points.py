@@ -1,6 +1,6 @@
 """GridSample by Gather: the points around each position, weighed and added (ONNX operator spec, GridSample-22).
 
-Where the spec is silent, on coordinates far outside, it does what the reference evaluator of ONNX does.
+Where the spec is silent, on coordinates far outside, it does what ONNX Runtime 1.32 does.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ class _Axis:
 
 def grid_points(op: Op) -> None:
     """GridSample as a Gather for each of the points around a position; nothing outside is read."""
-    sizes = op.shape(0)[2:] if len(op.dims(0)) > 2 else ()
-    channels = op.dims(0)[1]
-    op.require(bool(sizes) and 0 not in sizes and isinstance(channels, int), "the sizes of its input are not fixed")
+    sizes = [dim for dim in op.dims(0)[2:] if isinstance(dim, int) and dim > 0]
+    fixed = len(sizes) == len(op.dims(0)) - 2 > 0 and isinstance(op.dims(0)[1], int)
+    op.require(fixed, f"the size of its input is not fixed: {list(op.dims(0))}")
     corners, padding = bool(op.attribute("align_corners", 0)), op.attribute("padding_mode", "zeros")
     op.require(not corners or padding != "reflection" or 1 not in sizes, "an axis of size 1 reflects into nothing")
     ends = [(0.0, size - 1.0) if corners else (-0.5, size - 0.5) for size in sizes]
@@ -97,7 +97,7 @@ class _Points:
         position = self._position(self.columns[number], axis)
         if mode == "nearest":
             position = op.make("Round", position)
-        position = self._brought_in(position, axis)
+        position = self._reflected(position, axis) if self.padding == "reflection" else position
         if mode == "nearest":
             return [(self._place(position, axis), "")]
         floor = op.make("Floor", position)
@@ -118,15 +118,6 @@ class _Points:
             return op.make("Mul", op.make("Div", raised, self.number(2)), self.number(axis.size - 1))
         scaled = op.make("Mul", raised, self.number(axis.size))
         return op.make("Div", op.make("Sub", scaled, self.number(1)), self.number(2))
-
-    def _brought_in(self, position: str, axis: _Axis) -> str:
-        """A position outside the picture moved into it, as the padding says."""
-        op = self.op
-        if self.padding == "reflection":
-            return self._reflected(position, axis)
-        if self.padding != "border":
-            return position
-        return op.make("Where", self._beyond(position, axis.low, axis.high), self._clipped(position, axis), position)
 
     def _clipped(self, position: str, axis: _Axis) -> str:
         return forms.clip(self.op, position, 0, axis.size - 1, self.kind)

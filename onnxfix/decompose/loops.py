@@ -10,7 +10,6 @@ import onnx
 from onnxfix.decompose import forms
 from onnxfix.decompose.loop_facts import always_true, iterations
 from onnxfix.decompose.op import NoRewrite, Op, Unconcerned
-from onnxfix.model.attributes import graph_of
 from onnxfix.model.bodies import inlined, own_graph
 from onnxfix.model.messages import copied
 from onnxfix.model.scope import subgraphs
@@ -122,7 +121,7 @@ def _truth(op: Op, body: onnx.GraphProto) -> str:
 
 
 def _body(op: Op) -> onnx.GraphProto:
-    return graph_of(op.node, "body")
+    return op.graph("body")
 
 
 def _most(op: Op, body: onnx.GraphProto) -> int:

@@ -16,6 +16,7 @@ from onnxfix.decompose.microsoft_scores import (
     together,
 )
 from onnxfix.decompose.op import Op
+from onnxfix.decompose.products import known_size
 from onnxfix.model.types import Dim
 
 

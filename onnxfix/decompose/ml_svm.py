@@ -10,7 +10,6 @@ from onnxfix.decompose.ml_scores import FLOAT, labels, no_text_labels
 from onnxfix.decompose.op import Op
 
 Floats = NDArray[np.float32]
-INT64 = 7
 
 
 def ml_svm(op: Op) -> None:

@@ -31,9 +31,9 @@ class _Rate:
     def setting(self, name: str) -> float:
         return float(self.op.attribute(name))
 
-    def regularised(self, x: str, gradient: str, name: str = "norm_coefficient") -> str:
+    def regularised(self, x: str, gradient: str) -> str:
         """The gradient with that of the L2 norm of x."""
-        return self("Add", self("Mul", self.setting(name), x), gradient)
+        return self("Add", self("Mul", self.setting("norm_coefficient"), x), gradient)
 
 
 def optimizer_step(op: Op) -> None:

@@ -17,9 +17,9 @@ def wide(op: Op, position: int = 0) -> int:
     return FLOAT if dtype in (FLOAT16, BFLOAT16) else dtype
 
 
-def number(op: Op, value: float, position: int = 0) -> str:
-    """A scalar constant of that type."""
-    return op.const(np.array(value), wide(op, position))
+def scalar(op: Op, value: float) -> str:
+    """A scalar constant of the type that the first input is computed in."""
+    return op.const(np.array(value), wide(op))
 
 
 def widened(op: Op, position: int = 0) -> str:
@@ -28,6 +28,6 @@ def widened(op: Op, position: int = 0) -> str:
     return value if wide(op, position) == op.dtype(position) else forms.cast(op, value, wide(op, position))
 
 
-def narrowed(op: Op, value: str, position: int = 0) -> str:
-    """A result in the input's own type again."""
-    return value if wide(op, position) == op.dtype(position) else forms.cast(op, value, op.dtype(position))
+def narrowed(op: Op, value: str) -> str:
+    """A result in the first input's own type again."""
+    return value if wide(op) == op.dtype(0) else forms.cast(op, value, op.dtype(0))

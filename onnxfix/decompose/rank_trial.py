@@ -77,6 +77,8 @@ class Trial:
         if node.input[0] not in self.numbers:
             return
         name = "then_branch" if self.numbers[node.input[0]] else "else_branch"
+        if not any(attribute.name == name for attribute in node.attribute):
+            raise Impossible(f"{node.op_type} without its {name}")
         graph = graph_of(node, name)
         self._stored |= {tensor.name: tensor for tensor in graph.initializer}
         self.follow(graph.node)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from onnxfix.decompose import forms
 from onnxfix.decompose.op import Op, Unconcerned
 from onnxfix.decompose.recurrent_cells import Function, functions

@@ -6,7 +6,6 @@ import numpy as np
 
 from onnxfix.decompose import forms
 from onnxfix.decompose.op import NoRewrite, Op
-from onnxfix.model.attributes import graph_of
 from onnxfix.model.bodies import inlined, own_graph
 from onnxfix.model.sequences import Unknown, content, elements, position
 
@@ -77,7 +76,7 @@ def _parts(op: Op, dim: object) -> list[int]:
 
 def sequence_map(op: Op) -> None:
     """The body once for each element, and a SequenceConstruct of each output."""
-    body = graph_of(op.node, "body")
+    body = op.graph("body")
     op.require(own_graph(body), "its body holds sparse tensors")
     items = _elements(op, 0)
     most = MOST // max(len(body.node), 1)

@@ -9,7 +9,7 @@ import onnx
 
 from onnxfix.decompose import forms
 from onnxfix.decompose.op import NoRewrite, Op
-from onnxfix.decompose.precision import narrowed, wide, widened
+from onnxfix.decompose.precision import narrowed, scalar, wide, widened
 from onnxfix.decompose.sizes import counted, joined, part, size
 
 INT64 = onnx.TensorProto.INT64
@@ -73,23 +73,23 @@ def _adaptive(op: Op, bins: list[int]) -> None:
 def _bin_weights(op: Op, axis: int, bins: int) -> str:
     """[R, bins, size of the map]: what each element along one axis gives to each bin."""
     start, length = _extent(op, axis)
-    bin_size = op.make("Div", length, _number(op, bins))
-    count = op.make("Max", op.make("Ceil", bin_size), _number(op, 0))  # of samples in a bin, for each region
+    bin_size = op.make("Div", length, scalar(op, bins))
+    count = op.make("Max", op.make("Ceil", bin_size), scalar(op, 0))  # of samples in a bin, for each region
     most = _most_samples(op, axis, bins)
     number = np.arange(most, dtype=np.float64)[None, None]
-    step = forms.unsqueeze(op, op.make("Div", bin_size, op.make("Max", count, _number(op, 1))), [2])
+    step = forms.unsqueeze(op, op.make("Div", bin_size, op.make("Max", count, scalar(op, 1))), [2])
     corner = op.make("Add", start, op.make("Mul", bin_size, op.const(np.arange(bins)[None], wide(op))))
     place = op.make("Add", forms.unsqueeze(op, corner, [2]), op.make("Mul", step, op.const(number + 0.5, wide(op))))
     end = forms.cast(op, size(op, 0, axis + 2), wide(op))
     beyond = op.make("Not", op.make("Less", op.const(number, wide(op)), forms.unsqueeze(op, count, [2])))
     unused = op.make("Or", _outside(op, place, end), beyond)
-    place = op.make("Min", op.make("Max", place, _number(op, 0)), _minus(op, end, 1))
+    place = op.make("Min", op.make("Max", place, scalar(op, 0)), _minus(op, end, 1))
     elements = forms.cast(op, counted(op, part(op, 0, axis + 2)), wide(op))
     distance = op.make("Abs", op.make("Sub", forms.unsqueeze(op, place, [3]), elements))
-    share = op.make("Max", op.make("Sub", _number(op, 1), distance), _number(op, 0))
-    share = op.make("Where", forms.unsqueeze(op, unused, [3]), _number(op, 0), share)
+    share = op.make("Max", op.make("Sub", scalar(op, 1), distance), scalar(op, 0))
+    share = op.make("Where", forms.unsqueeze(op, unused, [3]), scalar(op, 0), share)
     total = forms.reduce(op, "ReduceSum", share, [2], keepdims=False)
-    return op.make("Div", total, forms.unsqueeze(op, op.make("Max", count, _number(op, 1)), [2]))
+    return op.make("Div", total, forms.unsqueeze(op, op.make("Max", count, scalar(op, 1)), [2]))
 
 
 def _most_samples(op: Op, axis: int, bins: int) -> int:
@@ -107,7 +107,7 @@ def _most_samples(op: Op, axis: int, bins: int) -> int:
 
 def _outside(op: Op, place: str, end: str) -> str:
     """Whether a sample lies more than one element outside the map."""
-    return op.make("Or", op.make("Less", place, _number(op, -1)), op.make("Greater", place, end))
+    return op.make("Or", op.make("Less", place, scalar(op, -1)), op.make("Greater", place, end))
 
 
 def _axis_samples(op: Op, axis: int, bins: int, samples: int) -> list[tuple[str, str]]:
@@ -118,31 +118,27 @@ def _axis_samples(op: Op, axis: int, bins: int, samples: int) -> list[tuple[str,
     end = forms.cast(op, size(op, 0, axis + 2), wide(op))
     last = _minus(op, end, 1)
     outside = _outside(op, place, end)
-    place = op.make("Min", op.make("Max", op.make("Where", outside, _number(op, 0), place), _number(op, 0)), last)
+    place = op.make("Min", op.make("Max", op.make("Where", outside, scalar(op, 0), place), scalar(op, 0)), last)
     low = op.make("Floor", place)
-    high = op.make("Min", op.make("Add", low, _number(op, 1)), last)
+    high = op.make("Min", op.make("Add", low, scalar(op, 1)), last)
     share = op.make("Sub", place, low)
-    rest = op.make("Sub", _number(op, 1), share)
-    weights = [op.make("Where", outside, _number(op, 0), weight) for weight in (rest, share)]
+    rest = op.make("Sub", scalar(op, 1), share)
+    weights = [op.make("Where", outside, scalar(op, 0), weight) for weight in (rest, share)]
     return [(forms.cast(op, index, INT64), weight) for index, weight in zip((low, high), weights, strict=True)]
 
 
 def _minus(op: Op, value: str, number: float) -> str:
-    return op.make("Sub", value, _number(op, number))
-
-
-def _number(op: Op, value: float) -> str:
-    return op.const(np.array(value), wide(op))
+    return op.make("Sub", value, scalar(op, number))
 
 
 def _extent(op: Op, axis: int) -> tuple[str, str]:
     """[R, 1]: where each region starts and how long it is, in elements of the map."""
     first, last = 1 - axis, 3 - axis
-    scale = _number(op, op.attribute("spatial_scale", 1.0))
+    scale = scalar(op, op.attribute("spatial_scale", 1.0))
     half = op.attribute("coordinate_transformation_mode", "output_half_pixel") == "half_pixel"
     ends = []
     for column in (first, last):
         end = op.make("Mul", forms.slices(op, widened(op, 1), [1], [column], [column + 1]), scale)
         ends.append(_minus(op, end, 0.5) if half else end)
     length = op.make("Sub", ends[1], ends[0])
-    return ends[0], length if half else op.make("Max", length, _number(op, 1))
+    return ends[0], length if half else op.make("Max", length, scalar(op, 1))

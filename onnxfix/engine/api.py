@@ -27,7 +27,6 @@ def build(
     *,
     sizes: Sizes | None = None,
     plan: Path | None = None,
-    strongly_typed: bool = False,
     sample: Mapping[str, Any] | None = None,
     options: BuildOptions | None = None,
     runtime_cache: Path | None = None,
@@ -38,8 +37,8 @@ def build(
 
     `compute_capability` is "8.9" or the like; the default is the GPU of this machine, or 8.9 where none is.
     `timeout` is in seconds. `sizes` maps a dimension name or "input[axis]" to (min, opt, max). `plan` is a file
-    to write the engine to. `strongly_typed` matters to releases that can do both. `sample` holds recorded inputs
-    (arrays by name); the profile is made for them.
+    to write the engine to. `sample` holds recorded inputs (arrays by name);
+    the profile is made for them.
     `options` has the rest; `runtime_cache` is a file for the kernels that TensorRT-RTX compiles on this GPU.
     `progress` is called with the name of a phase and the fraction that is done. `box` is the sandbox to build in.
     A model that kills or hangs the library has the outcome "crashed" or "timeout".
@@ -51,8 +50,6 @@ def build(
     options = options or BuildOptions()
     if compute_capability:
         options = replace(options, compute_capabilities=(compute_capability,))
-    if strongly_typed:
-        options = replace(options, strongly_typed=True)
     failed = EngineResult("build_failed", library, ", ".join(options.compute_capabilities), gpu_present())
     try:
         result = (box or sandbox.default()).call(

@@ -34,7 +34,7 @@ def graph_refusal(target: Target, scope: Scope, node: onnx.NodeProto) -> str:
         rank = scope.type_of(name).rank if name else None
         if rank is not None and rank > MOST_AXES:
             return f"{node.op_type}: {name} has {rank} dimensions, {target.title} has at most {MOST_AXES}"
-    return _type(target, scope, node) or _old_broadcast(scope, node) or next(_broken(target, scope, node), "")
+    return _type(target, scope, node) or _old_broadcast(target, scope, node) or next(_broken(target, scope, node), "")
 
 
 def _type(target: Target, scope: Scope, node: onnx.NodeProto) -> str:
@@ -64,9 +64,10 @@ def _dtype(scope: Scope, name: str) -> str:
     return dtype_name(kind.dtype) if kind is not None and known and kind.dtype else ""
 
 
-def _old_broadcast(scope: Scope, node: onnx.NodeProto) -> str:
+def _old_broadcast(target: Target, scope: Scope, node: onnx.NodeProto) -> str:
     """Operators of several operands before opset 7 (parser_errors.yaml, pre7-broadcast), broadcast or not."""
-    old = scope.opset < 7 and node.op_type in _BROADCASTING and len(node.input) > 1
+    said = target.track == "rtx" or int(target.release.split(".")[0]) >= 7  # older parsers were not asked
+    old = said and scope.opset < 7 and node.op_type in _BROADCASTING and len(node.input) > 1
     return f"{node.op_type}: operands of opsets below 7" if old else ""
 
 

@@ -12,7 +12,8 @@ import numpy as np
 from onnxfix import sandbox
 from onnxfix.engine import InputRange
 from onnxfix.model import Model
-from onnxfix.verify.compare import Array, compare
+from onnxfix.model.model import Array
+from onnxfix.verify.compare import compare
 from onnxfix.verify.inputs import InputSpec, input_specs
 from onnxfix.verify.oracle import WAYS, Oracle
 from onnxfix.verify.runtime import CannotLoad, CannotRun

@@ -7,12 +7,10 @@ output; NaN must meet NaN and infinity the same infinity. Every other type must 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from onnxfix.model.model import Array
 
 # dtype: (absolute, as a part of the largest magnitude in the output; relative, to each element).
 # Each is about a hundred roundings of the type: enough for another order of summation, too little for a wrong formula.

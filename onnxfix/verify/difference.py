@@ -8,12 +8,10 @@ what the model computes. Every other type must agree exactly.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from onnxfix.model.model import Array
 
 # dtype: (absolute, as a part of the largest magnitude in the output; relative, to each element).
 TOLERANCES: dict[str, tuple[float, float]] = {

@@ -16,14 +16,19 @@ from onnxfix.verify.engine_run import EngineComparison, compare_engine
 
 
 def verify_engine(
-    candidate: Path, target: Target | None = None, *, sample: Mapping[str, Any] | None = None, timeout: float = 300.0
+    candidate: Path,
+    target: Target | None = None,
+    *,
+    sample: Mapping[str, Any] | None = None,
+    timeout: float = 300.0,
+    run: bool = True,
 ) -> Check:
     """Builds `candidate` with the library that the target names, or the best one installed, and runs the engine.
 
     On a machine with a GPU and PyCUDA the engine's outputs must equal the model's; elsewhere it is built only.
     Only the target's own release can pass or fail the check: when another one is installed, its answer is told and
     the outcome is `not_verified`, as it is without any TensorRT. `sample` holds recorded inputs by name,
-    for whose sizes the engine is then built. `timeout` is in seconds.
+    for whose sizes the engine is then built. `timeout` is in seconds. Without `run` it is built only.
     """
     flavours = {flavour.name: flavour for flavour in engine.installed()}
     if not flavours:
@@ -32,10 +37,19 @@ def verify_engine(
     name = wanted if wanted in flavours else None
     capability = target.compute_capability if target is not None and name else None
     try:
-        found = compare_engine(candidate, sample, flavour=name, compute_capability=capability, timeout=timeout)
+        if run:
+            found = compare_engine(candidate, sample, flavour=name, compute_capability=capability, timeout=timeout)
+        else:
+            built = engine.build(candidate, name, capability, timeout, sample=sample)
+            found = EngineComparison(built, unproven="only the build was asked for")
     except OnnxfixError as error:
         return Check("engine", "not_verified", str(error))
     return _check(found, target)
+
+
+def is_installed(target: Target) -> bool:
+    """Whether the release that a target names is on this machine, so that it can be asked itself."""
+    return any(_is(flavour, target) for flavour in engine.installed())
 
 
 def _check(found: EngineComparison, target: Target | None) -> Check:

@@ -17,9 +17,9 @@ import onnx
 from onnxfix.model import Model, save
 from onnxfix.model.inference import typed_scopes
 from onnxfix.model.messages import copied
+from onnxfix.model.model import Array
 from onnxfix.model.scope import Scope
 from onnxfix.model.types import ValueType, dtype_name, to_value_info
-from onnxfix.verify.compare import Array
 from onnxfix.verify.difference import Difference
 from onnxfix.verify.engine_run import EngineComparison, compare_engine
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 import onnx
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from onnxfix.model.model import Array
+
 Attributes = dict[str, Any]
 # The attributes are the node's, and "outputs", the number of its outputs.
 Function = Callable[[Sequence[Array], Attributes], Sequence[Array]]

@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 import onnx
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from onnxfix.model.model import Array
 
 
 def flat(values: Mapping[str, Any]) -> dict[str, Array]:

@@ -16,8 +16,9 @@ import onnx
 from onnxfix.errors import ModelFileError
 from onnxfix.model import Model, external_tensors, load
 from onnxfix.model.messages import copied
+from onnxfix.model.model import Array
 from onnxfix.verify.pieces import Pieces
-from onnxfix.verify.runtime import Array, CannotLoad, CannotRun, Session, one_line
+from onnxfix.verify.runtime import CannotLoad, CannotRun, Session, one_line
 
 WAYS = ("direct", "pieces", "reference")
 REFERENCE_NODES = 500

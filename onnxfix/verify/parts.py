@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from onnxfix.model import load
+from onnxfix.model.model import Array
 from onnxfix.verify.oracle import Oracle
-from onnxfix.verify.runtime import Array, CannotRun
+from onnxfix.verify.runtime import CannotRun
 from onnxfix.verify.sizes import Sizes
 
 TWICE = "the recorded batch"

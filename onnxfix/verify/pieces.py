@@ -15,13 +15,14 @@ import numpy as np
 import onnx
 
 from onnxfix.model import Model, external_tensors
+from onnxfix.model.model import Array
 from onnxfix.model.order import sorted_nodes
 from onnxfix.model.scope import captured
 from onnxfix.model.types import STANDARD
 from onnxfix.verify import legacy
 from onnxfix.verify.foreign import standard_form
 from onnxfix.verify.labels import OLDEST, Label, label_of, relabelled
-from onnxfix.verify.runtime import Array, CannotLoad, CannotRun, Session, one_line
+from onnxfix.verify.runtime import CannotLoad, CannotRun, Session, one_line
 
 IR_VERSION = 10
 

@@ -13,27 +13,21 @@ from typing import Any
 
 import numpy as np
 import onnx
-from numpy.typing import NDArray
 
 from onnxfix import sandbox
 from onnxfix.errors import OnnxfixError
 from onnxfix.model import Model, save
 from onnxfix.model.inference import typed_scopes
+from onnxfix.model.model import Array
 from onnxfix.model.scope import Scope
 from onnxfix.sandbox.progress import tell
+from onnxfix.verify.figures import FP16_MAX, FP16_TINY, figures_of
 from onnxfix.verify.inputs import input_specs
 from onnxfix.verify.layers import chunks, marked
 from onnxfix.verify.runtime import CannotLoad, CannotRun, Session
 from onnxfix.verify.sizes import levels
-from onnxfix.verify.values import recorded_inputs, seeded
+from onnxfix.verify.values import seeded
 
-Array = NDArray[Any]
-
-FP16_MAX = 65504.0
-FP16_TINY = 2.0**-24
-"""The smallest positive number of float16: smaller ones become 0."""
-
-_INT32 = 2**31
 _INTEGERS = tuple(f"{sign}INT{bits}" for sign in ("", "U") for bits in (8, 16, 32, 64))
 _TYPES = set(map(onnx.TensorProto.DataType.Value, ("FLOAT", "DOUBLE", "FLOAT16", "BFLOAT16", "BOOL", *_INTEGERS)))
 
@@ -151,11 +145,6 @@ def watch(
     return Watch(tuple(values), tuple(skipped), arrays, choices[place], tuple(scope.outputs))
 
 
-def recorded_feeds(model: Model, inputs: Path | None) -> dict[str, Any] | None:
-    """The values of a .npz file for the model's inputs; None without a file. Raises OnnxfixError."""
-    return recorded_inputs(inputs, model) if inputs else None
-
-
 def watch_here(
     path: str, parts: Sequence[Sequence[str]], choices: Sequence[Mapping[str, Any]], keep: bool
 ) -> tuple[dict[str, dict[str, Any]], dict[str, Array], int]:
@@ -168,7 +157,7 @@ def watch_here(
         for names in parts:
             for name, value in session.run(choices[place], names).items():
                 if isinstance(value, np.ndarray):
-                    figures[name] = _figures(value)
+                    figures[name] = figures_of(value)
                     if keep:
                         arrays[name] = value
             tell(len(figures))
@@ -219,38 +208,3 @@ def _range(scope: Scope, name: str, figures: Mapping[str, Any]) -> Range:
     index = scope.producer[name][0]
     node = scope.nodes[index]
     return Range(name, node.name, node.op_type, index, **figures)
-
-
-def _figures(array: Array) -> dict[str, Any]:
-    """The fields of Range that are about numbers."""
-    facts: dict[str, Any] = {"dtype": array.dtype.name, "shape": array.shape}
-    floating = array.dtype.kind == "f" or array.dtype.name == "bfloat16"
-    if not array.size:
-        return facts
-    values = array.reshape(-1)
-    if floating and array.dtype.kind != "f":
-        values = values.astype(np.float32)
-    if floating:
-        facts["nan"] = int(np.count_nonzero(np.isnan(values)))
-        facts["infinite"] = int(np.count_nonzero(np.isinf(values)))
-        facts["denormal"] = _denormals(values)
-        values = values[np.isfinite(values)] if facts["nan"] or facts["infinite"] else values
-    if not values.size:
-        return facts
-    low, high = values.min(), values.max()
-    facts |= {"low": float(low), "high": float(high)}
-    facts["constant"] = bool(array.size > 1 and low == high and values.size == array.size)
-    if array.dtype.kind == "b":
-        return facts
-    if max(-float(low), float(high)) > FP16_MAX:
-        facts["beyond_fp16"] = int(np.count_nonzero((values > FP16_MAX) | (values < -FP16_MAX)))
-    if not -_INT32 <= float(low) <= float(high) < _INT32:
-        facts["beyond_int32"] = int(np.count_nonzero((values >= _INT32) | (values < -_INT32)))
-    magnitudes = np.abs(values[values != 0])
-    facts["smallest"] = float(magnitudes.min()) if magnitudes.size else 0.0
-    return facts
-
-
-def _denormals(values: Array) -> int:
-    tiny = np.finfo(values.dtype).tiny
-    return int(np.count_nonzero((values != 0) & (np.abs(values) < tiny)))

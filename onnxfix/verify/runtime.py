@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 import onnx
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from onnxfix.model.model import Array
+
 _MESSAGE_LENGTH = 300
 
 

@@ -11,7 +11,8 @@ import numpy as np
 import onnx
 
 from onnxfix import sandbox
-from onnxfix.verify.compare import Array, Figures, compare
+from onnxfix.model.model import Array
+from onnxfix.verify.compare import Figures, compare
 from onnxfix.verify.inputs import InputSpec
 from onnxfix.verify.lists import flat
 from onnxfix.verify.oracle import WAYS, Oracle

@@ -9,16 +9,15 @@ from typing import Any
 
 import numpy as np
 import onnx
-from numpy.typing import NDArray
 
 from onnxfix.errors import OnnxfixError
 from onnxfix.model import Model
+from onnxfix.model.model import Array
 from onnxfix.model.types import dtype_name
 from onnxfix.verify.inputs import InputSpec
 from onnxfix.verify.lists import elements_of, gathered
 from onnxfix.verify.sizes import Sizes, resolve
 
-Array = NDArray[Any]
 _WORDS = np.array(["", "one", "two words", "üñí", "4"], dtype=object)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -143,3 +144,49 @@ def test_the_cache_answers_for_what_has_not_changed(onnxfix: Command, models: Pa
     assert onnxfix("check", ".", *TARGETS, "--no-cache").stdout == first.stdout
     onnx.save(small.build("no-outputs"), models / "stuck.onnx")
     assert "OFX724" not in onnxfix("check", ".", *TARGETS).stdout
+
+
+def test_the_line_of_python_is_shown(onnxfix: Command, models: Path) -> None:
+    model = onnx.parser.parse_model(STUCK)
+    trace = 'File "/home/me/net.py", line 12, in forward\n    return torch.unique(x)'
+    model.graph.node[1].metadata_props.add(key="pkg.torch.onnx.stack_trace", value=trace)
+    onnx.save(model, models / "stuck.onnx")
+    shown = onnxfix("check", "stuck.onnx", "--target", "trt8.6", "--ignore", "OFX105").stdout
+    assert "(net.py:12 in forward)" in shown
+    (run,) = json.loads(onnxfix("check", "stuck.onnx", "--target", "trt8.6", "--format", "sarif").stdout)["runs"]
+    (result,) = [item for item in run["results"] if item["ruleId"] == "OFX723"]
+    place = result["relatedLocations"][0]["physicalLocation"]
+    assert place == {"artifactLocation": {"uri": "file:///home/me/net.py"}, "region": {"startLine": 12}}
+
+
+def test_silent_errors_are_of_their_own_kind(onnxfix: Command, models: Path) -> None:
+    text = """<ir_version: 8, opset_import: ["" : 17, "my" : 1]>
+    g (float[2,3,1] x, float[1,1,1] w, float[1,1,1] r) => (float[2,3,1,1] y, float[2] z)
+    <float[2] c = {1e9, 1}> { y = RNN <hidden_size = 1, layout = 1> (x, w, r) z = my.Relu (c) }"""
+    onnx.save(onnx.parser.parse_model(text), models / "silent.onnx")
+    arguments = ("check", "silent.onnx", "--target", "trt8.6", "--static")
+    found = json.loads(onnxfix(*arguments, "--format", "json").stdout)["models"][0]["diagnostics"]
+    kinds = {item["code"]: (item["level"], item["kind"]) for item in found}
+    assert kinds["OFX748"] == ("error", "silent_wrong")  # layout = 1, taken for 0
+    assert kinds["OFX829"] == ("error", "silent_wrong")  # a foreign Relu, taken for the standard's
+    assert kinds["OFX792"] == ("note", "precision")
+    assert "OFX748 silent error [*]" in onnxfix(*arguments).stdout
+
+
+def test_two_hundred_malformed_files_are_one_line_each(onnxfix: Command, models: Path) -> None:
+    whole = onnx.parser.parse_model(STUCK).SerializeToString()
+    bad = models / "bad"
+    bad.mkdir()
+    draw = random.Random(6)
+    for number in range(200):
+        data = bytearray(whole[: draw.randrange(1, len(whole))])
+        for _ in range(draw.randrange(4)):
+            data[draw.randrange(len(data))] = draw.randrange(256)
+        (bad / f"{number:03}.onnx").write_bytes(data)
+    done = onnxfix("check", "bad", "--target", "trt8.6,rtx1.7", "--static", "--format", "json")
+    document = json.loads(done.stdout)
+    lines = done.stderr.splitlines()
+    assert lines == [f"onnxfix: {error}" for error in document["errors"]]
+    assert all("Traceback" not in line and len(line) < 500 for line in lines)
+    assert len(lines) + len({report["model"] for report in document["models"]}) == 200
+    assert done.returncode == 2

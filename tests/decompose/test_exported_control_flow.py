@@ -169,3 +169,21 @@ def test_a_trip_count_stays_the_most() -> None:
     )
     made = prove(text, "OFX871", {"x": np.ones((5, 2), "f"), "begin": np.array(True)})
     assert isinstance(made, onnx.ModelProto) and model_of(made) is made
+
+
+@pytest.mark.parametrize(
+    ("kind", "condition", "told"),
+    [
+        ("int64", "k = Constant <value = int64 {16000}> () c = Equal(sr, k)", True),
+        ("int64[1]", "k = Constant <value = int64 {16000}> () e = Squeeze(sr) c = Equal(e, k)", True),
+        ("int64", "s = Shape(x) n = ReduceProd <keepdims = 0> (s) c = Equal(sr, n)", False),
+        ("float", "k = Constant <value = float {0.5}> () c = Less(sr, k)", False),
+    ],
+)
+def test_an_input_that_decides_is_named(kind: str, condition: str, told: bool) -> None:
+    """Two nets in one model, and a sample rate that says which."""
+    text = f"""g (float[N] x, {kind} sr) => (float[N] y)
+    {{ {condition}
+      y = If (c) <then_branch = t () => (float[N] p) {{ p = Exp(x) }},
+                  else_branch = e () => (float[N] q) {{ q = Abs(x) }}> }}"""
+    assert ("--freeze sr=VALUE decides its condition" in reason(text, "OFX778")) == told

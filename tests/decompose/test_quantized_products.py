@@ -10,20 +10,14 @@ from hypothesis import strategies as st
 
 from onnxfix.decompose.products import EXACT
 from onnxfix.model.model import Array
+from tests.decompose.integers import LIMITS, drawn
 from tests.decompose.proving import builds, model_of, prove
-
-LIMITS = {"uint8": (0, 255), "int8": (-128, 127)}
 
 
 def _model(text: str, **stored: Array) -> onnx.ModelProto:
     model = model_of(f'<ir_version: 10, opset_import: ["" : 13]>\n{text}')
     model.graph.initializer.extend(onnx.numpy_helper.from_array(array, name) for name, array in stored.items())
     return model
-
-
-def _random(seed: int, kind: str, *shape: int) -> Array:
-    low, high = LIMITS[kind]
-    return np.random.default_rng(seed).integers(low, high + 1, shape).astype(kind)
 
 
 @settings(max_examples=25, deadline=None)
@@ -36,7 +30,7 @@ def _random(seed: int, kind: str, *shape: int) -> Array:
     seed=st.integers(0, 99),
 )
 def test_matmul_integer(kinds: tuple[str, str], inner: int, zeros: str, stored: bool, dynamic: bool, seed: int) -> None:
-    a, b = _random(seed, kinds[0], 2, 3, inner), _random(seed + 1, kinds[1], inner, 4)
+    a, b = drawn(seed, kinds[0], 2, 3, inner), drawn(seed + 1, kinds[1], inner, 4)
     size = "K" if dynamic else str(inner)
     feeds: dict[str, Array] = {"a": a}
     given_inputs = [f"{kinds[0]}[2,3,{size}] a"] + ([] if stored else [f"{kinds[1]}[{size},4] b"])
@@ -44,8 +38,8 @@ def test_matmul_integer(kinds: tuple[str, str], inner: int, zeros: str, stored: 
     if zeros != "none":
         shapes = ("", "") if zeros == "scalar" else ("[1]", "[4]")
         given_inputs += [f"{kinds[0]}{shapes[0]} u", f"{kinds[1]}{shapes[1]} v"]
-        feeds["u"] = _random(seed, kinds[0], *([] if zeros == "scalar" else [1]))
-        feeds["v"] = _random(seed, kinds[1], *([] if zeros == "scalar" else [4]))
+        feeds["u"] = drawn(seed, kinds[0], *([] if zeros == "scalar" else [1]))
+        feeds["v"] = drawn(seed, kinds[1], *([] if zeros == "scalar" else [4]))
         names = "a, b, u, v"
     model = _model(
         f"g ({', '.join(given_inputs)}) => (int32[2,3,4] y) {{ y = MatMulInteger({names}) }}",
@@ -68,7 +62,7 @@ def test_the_largest_numbers_of_all() -> None:
 def test_a_vector_and_a_zero_point_for_each_row() -> None:
     model = _model("g (uint8[2,5] a, uint8[5] b, uint8[2] u) => (int32[2] y) { y = MatMulInteger(a, b) }")
     del model.graph.input[2]
-    prove(model, "OFX759", {"a": _random(1, "uint8", 2, 5), "b": _random(2, "uint8", 5)})
+    prove(model, "OFX759", {"a": drawn(1, "uint8", 2, 5), "b": drawn(2, "uint8", 5)})
 
 
 @settings(max_examples=20, deadline=None)
@@ -87,11 +81,11 @@ def test_qlinear_conv(
     group = 1 if channels == 1 else group
     random, count = np.random.default_rng(seed), 4
     stored: dict[str, Array] = {
-        "w": _random(seed, kinds[1], count, channels // group, 3, 3),
+        "w": drawn(seed, kinds[1], count, channels // group, 3, 3),
         "t": random.uniform(0.001, 0.02, count if each else ()).astype(np.float32),
-        "k": np.zeros(count, kinds[1]) if each else np.asarray(_random(seed, kinds[1])),
+        "k": np.zeros(count, kinds[1]) if each else np.asarray(drawn(seed, kinds[1])),
         "s": np.array(0.013, np.float32),
-        "z": np.asarray(_random(seed + 1, kinds[0])),
+        "z": np.asarray(drawn(seed + 1, kinds[0])),
         "o": np.array(0.02 * channels, np.float32),
         "b": random.integers(-(2**22), 2**22, count).astype(np.int32),
     }
@@ -103,7 +97,7 @@ def test_qlinear_conv(
         f"{{ y = QLinearConv<pads = {pads}, group = {group}>(x, s, z, w, t, k, o, z{', b' if bias else ''}) }}",
         **stored,
     )
-    prove(model, "OFX762", {"x": _random(seed, kinds[0], 2, channels, 5, 5)})
+    prove(model, "OFX762", {"x": drawn(seed, kinds[0], 2, channels, 5, 5)})
 
 
 @pytest.mark.parametrize(("channels", "zero"), [(2, 0), (600, 9)])
@@ -111,10 +105,10 @@ def test_conv_integer(channels: int, zero: int) -> None:
     model = _model(
         f"g (uint8[1,{channels},4,4] x, uint8 u) => (int32[1,2,4,4] y)"
         f"{{ y = ConvInteger<pads = [1,1,1,1]>(x, w, u, v) }}",
-        w=_random(3, "uint8", 2, channels, 3, 3),
+        w=drawn(3, "uint8", 2, channels, 3, 3),
         v=np.array(zero, np.uint8),
     )
-    prove(model, "OFX760", {"x": _random(4, "uint8", 1, channels, 4, 4), "u": np.array(255, np.uint8)})
+    prove(model, "OFX760", {"x": drawn(4, "uint8", 1, channels, 4, 4), "u": np.array(255, np.uint8)})
 
 
 @settings(max_examples=15, deadline=None)
@@ -123,23 +117,23 @@ def test_qlinear_matmul(inner: int, each: bool, seed: int) -> None:
     random = np.random.default_rng(seed)
     model = _model(
         f"g (uint8[2,3,{inner}] a) => (uint8[2,3,4] y) {{ y = QLinearMatMul(a, s, z, b, t, k, o, z) }}",
-        b=_random(seed, "int8", inner, 4),
+        b=drawn(seed, "int8", inner, 4),
         s=np.array(0.02, np.float32),
         z=np.array(131, np.uint8),
         t=random.uniform(0.001, 0.1, 4 if each else ()).astype(np.float32),
-        k=_random(seed, "int8", 4) if each else np.array(-3, np.int8),
+        k=drawn(seed, "int8", 4) if each else np.array(-3, np.int8),
         o=np.array(0.05 * inner, np.float32),
     )
-    prove(model, "OFX761", {"a": _random(seed, "uint8", 2, 3, inner)})
+    prove(model, "OFX761", {"a": drawn(seed, "uint8", 2, 3, inner)})
 
 
 def test_the_engine_takes_what_it_refused() -> None:
-    matmul = _model("g (uint8[2,600] a) => (int32[2,4] y) { y = MatMulInteger(a, b) }", b=_random(1, "uint8", 600, 4))
+    matmul = _model("g (uint8[2,600] a) => (int32[2,4] y) { y = MatMulInteger(a, b) }", b=drawn(1, "uint8", 600, 4))
     assert not builds(matmul) and builds(prove(matmul, "OFX759"))
     scale, zero = np.array(0.5, np.float32), np.array(7, np.uint8)
     conv = _model(
         "g (uint8[1,2,4,4] x) => (uint8[1,3,2,2] y) { y = QLinearConv(x, s, z, w, s, z, s, z) }",
-        w=_random(1, "uint8", 3, 2, 3, 3),
+        w=drawn(1, "uint8", 3, 2, 3, 3),
         s=scale,
         z=zero,
     )

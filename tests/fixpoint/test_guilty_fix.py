@@ -112,3 +112,17 @@ def test_every_planted_rule_is_found(tmp_path_factory: pytest.TempPathFactory, s
     x = np.linspace(0.5, 2, 6, dtype=np.float32).reshape(2, 3)
     one, two = (Session(file).run({"x": x})["y"] for file in (tmp_path / "m.onnx", out))
     assert np.allclose(one, two, rtol=1e-4, equal_nan=True)
+
+
+def test_a_fix_that_the_engine_refuses_is_taken_back(tmp_path: Path) -> None:
+    pytest.importorskip("tensorrt_rtx")
+    folder, out = tmp_path / "own", tmp_path / "out.onnx"
+    write_rule(folder, "TST001", "y = Sum (a, b)", "y = Add (a, b)")
+    detour = "zero = Constant <value = int64 {0}> ()\ns = SequenceConstruct (x)\ny = SequenceAt (s, zero)"
+    write_rule(folder, "TST002", "a = Neg (x)\ny = Neg (a)", detour)
+    text = "g (float[2,3] x) => (float[2,3] y) { a = Neg(x) b = Neg(a) c = Sum(b, x) y = Tanh(c) }"
+    model = onnx.parser.parse_model(HEAD + text)
+    report = onnxfix.repair(model, out, rules=[folder], select=["own"], verify="engine")
+    assert [(culprit.code, culprit.node) for culprit in report.culprits] == [("TST002", "b")]
+    assert [fix.code for fix in report.fixes] == ["TST001"]
+    assert report.verdict.outcome == "passed" and out.exists()

@@ -20,6 +20,16 @@ ops = {n.op_type for n in every(m.graph.node)} | {n.op_type for f in m.functions
 sys.exit(7 if set(sys.argv[2:]) <= ops else 0)
 """
 
+FLOWING = """import sys, onnx
+m = onnx.load(sys.argv[1], load_external_data=False)
+reached = set()
+for n in m.graph.node:
+    if n.op_type == sys.argv[2] or reached & set(n.input):
+        if n.op_type == sys.argv[3]:
+            sys.exit(1)
+        reached.update(n.output)
+"""
+
 CRASHING = """import ctypes, sys, onnx
 m = onnx.load(sys.argv[1], load_external_data=False)
 if any(n.op_type == sys.argv[2] for n in m.graph.node):

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from planted import CRASHING, FAILING, command, network
+from planted import CRASHING, FAILING, FLOWING, command, network
 
 import onnxfix
 from onnxfix.cutting import ReduceReport
@@ -41,6 +41,23 @@ def test_two_nodes_far_apart(tmp_path: Path) -> None:
     report, operators = reduced(network(80, {11: "Erf", 70: "Sin"}), tmp_path, "Erf", "Sin")
     assert operators == ["Erf", "Sin"]
     assert report.checks <= 40
+
+
+def test_two_nodes_of_which_one_feeds_the_other(tmp_path: Path) -> None:
+    out = tmp_path / "small.onnx"
+    check = shlex.join(command(FLOWING, "Erf", "Sin"))
+    report = onnxfix.reduce(network(80, {11: "Erf", 70: "Sin"}), out, check=check)
+    assert [node.op_type for node in onnx.load(out).graph.node] == ["Erf", "Sin"]
+    assert report.checks <= 40
+
+
+def test_nodes_between_that_change_the_type_stay(tmp_path: Path) -> None:
+    text = "g (float[2,4] x) => (double[2,4] y) { a = Erf(x) b = Abs(a) c = Cast <to = 11> (b) d = Neg(c) y = Sin(d) }"
+    out = tmp_path / "small.onnx"
+    check = shlex.join(command(FLOWING, "Erf", "Sin"))
+    onnxfix.reduce(onnx.parser.parse_model(HEAD + text), out, check=check)
+    assert [node.op_type for node in onnx.load(out).graph.node] == ["Erf", "Cast", "Sin"]
+    Session(out)
 
 
 def test_a_branch_is_lifted_out_of_its_node(tmp_path: Path) -> None:
@@ -121,6 +138,15 @@ def test_what_the_parser_refuses(tmp_path: Path) -> None:
         report = onnxfix.reduce(model, tmp_path / "small.onnx", check=check)
         assert [item.op_type for item in report.origin] == ["Det"]
         assert report.checks <= 4
+
+
+def test_where_two_runtimes_differ(tmp_path: Path) -> None:
+    """ONNX Runtime rounds what it casts to 4 bits, and onnx's evaluator cuts off (onnx 1.23, ONNX Runtime 1.32)."""
+    text = "g (float[5,5] x) => (float[5,5] y) { a = Abs(x) b = Cast <to = 21> (a) c = Cast <to = 1> (b) y = Neg(c) }"
+    model = onnx.parser.parse_model(HEAD.replace("17", "21").replace("8,", "10,", 1) + text)
+    report = onnxfix.reduce(model, tmp_path / "small.onnx", check="numeric")
+    assert "Cast" in [item.op_type for item in report.origin]
+    assert report.nodes <= 2 and report.failure.startswith("output 'y'")
 
 
 def test_a_model_that_does_not_fail(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
 from onnxfix.model.wire import HEAVY, SELF, WireError, expand, strip
+from tests.wire_fields import field
 
 BIG = HEAVY // 4 + 1
 """One float32 element more than HEAVY bytes."""
@@ -100,14 +101,6 @@ def test_unknown_fields_survive_everywhere() -> None:
     assert stored(data) == [True]
     assert onnx.ModelProto.FromString(round_trip(data)) == onnx.ModelProto.FromString(data)
     assert round_trip(data).count(unknown) == 3
-
-
-def field(number: int, value: bytes) -> bytes:
-    size, length = len(value), b""
-    while size > 127:
-        length += bytes([size & 127 | 128])
-        size >>= 7
-    return bytes([number << 3 | 2]) + length + bytes([size]) + value
 
 
 def test_a_field_of_the_wrong_wire_type_is_left_alone() -> None:

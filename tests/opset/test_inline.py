@@ -42,6 +42,7 @@ choose <slope: float> (x, c) => (y) {
                 u = Add (s, t) }>
 }"""
 
+
 @pytest.mark.parametrize("text", [NESTED, BRANCHES], ids=["nested", "branches"])
 def test_bodies_compute_what_their_calls_computed(text: str) -> None:
     result = prove(text, CODE)

@@ -180,7 +180,7 @@ def parent_script(body: str) -> subprocess.Popen[str]:
     head = """import sys, time
 from onnxfix.sandbox import default
 default().start()
-print(default()._child.process.pid, flush=True)
+pid = default()._child.process.pid
 """
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     return subprocess.Popen(
@@ -205,7 +205,7 @@ def ends(pid: int) -> bool:
 
 
 def test_no_main_guard_is_needed_and_child_ends_with_the_interpreter() -> None:
-    with parent_script("print(default().call('onnxfix.sandbox.selftest:echo', 6))") as parent:
+    with parent_script("print(pid, default().call('onnxfix.sandbox.selftest:echo', 6))") as parent:
         out, err = parent.communicate(timeout=30)
     pid, result = out.split()
     assert (result, err, parent.returncode) == ("6", "", 0)
@@ -215,7 +215,9 @@ def test_no_main_guard_is_needed_and_child_ends_with_the_interpreter() -> None:
 def test_ctrl_c_kills_the_child_quietly() -> None:
     with parent_script(
         """
-try: default().call('onnxfix.sandbox.selftest:sleep', 60)
+try:
+    print(pid, flush=True)
+    default().call('onnxfix.sandbox.selftest:sleep', 60)
 except KeyboardInterrupt: print('stopped')
 """
     ) as parent:
@@ -229,7 +231,7 @@ except KeyboardInterrupt: print('stopped')
 
 
 def test_killed_parent_leaves_no_child() -> None:
-    with parent_script("time.sleep(60)") as parent:
+    with parent_script("print(pid, flush=True); time.sleep(60)") as parent:
         assert parent.stdout is not None
         pid = int(parent.stdout.readline())
         parent.kill()

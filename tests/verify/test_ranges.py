@@ -16,7 +16,7 @@ import onnxfix
 from onnxfix.errors import OnnxfixError
 from onnxfix.report.ranges import drawing, range_lines
 from onnxfix.verify import layers
-from onnxfix.verify.ranges import _figures
+from onnxfix.verify.figures import figures_of
 
 HEAD = '<ir_version: 8, opset_import: ["" : 17]>\n'
 FLOWS = """g (float[2,3] x, int64[2] n) => (float[2,3] y, float[2,3] z, int64[2] k)
@@ -87,7 +87,7 @@ FLOATS = arrays.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=4)
 @given(arrays.arrays(st.sampled_from([np.float16, np.float32, np.float64]), FLOATS))
 def test_figures_are_those_of_the_array(array: np.ndarray) -> None:
     with np.errstate(all="ignore"):
-        found = _figures(array)
+        found = figures_of(array)
         assert found.get("nan", 0) == np.isnan(array).sum() and found.get("infinite", 0) == np.isinf(array).sum()
         finite = array[np.isfinite(array)]
         if finite.size:

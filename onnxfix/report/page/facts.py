@@ -9,8 +9,9 @@ from typing import Any
 import onnx
 
 from onnxfix.changes.graph import is_constant
+from onnxfix.model.facts import operator
 from onnxfix.model.scope import Scope, ScopeId, constant_tensor, subgraphs
-from onnxfix.model.types import STANDARD, from_tensor, type_text
+from onnxfix.model.types import from_tensor, type_text
 from onnxfix.report.page.picture import Part, Picture
 from onnxfix.report.page.weights import weight_figures
 from onnxfix.report.text import sentence, visible

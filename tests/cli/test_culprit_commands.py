@@ -1,0 +1,82 @@
+"""extract, reduce, report and check --run as a user runs them."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+from onnxfix.cli.app import main
+
+HEAD = '<ir_version: 8, opset_import: ["" : 17]>\n'
+FLOW = "g (float[2] x) => (float[2] y) { [first] a = Abs(x) [second] b = Neg(a) [third] c = Log(b) [last] y = Relu(c) }"
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    file = tmp_path / "m.onnx"
+    onnx.save(onnx.parser.parse_model(HEAD + FLOW), file)
+    return file
+
+
+def test_extract(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "out.onnx"
+    assert main(["extract", str(model), "--inputs", "a", "--outputs", "b,c", "-o", str(out)]) == 0
+    said = capsys.readouterr().out
+    assert "2 nodes extracted" in said and "input  a   float[2]" in said and "output c   float[2]" in said
+    assert [node.name for node in onnx.load(out).graph.node] == ["second", "third"]
+
+
+def test_extract_around_as_json(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = str(tmp_path / "out.onnx")
+    assert main(["extract", str(model), "--around", "second", "--hops", "1", "-o", out, "--format", "json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert (report["nodes"], report["inputs"], report["outputs"]) == (3, [["x", "float[2]"]], [["c", "float[2]"]])
+
+
+def test_extract_needs_to_know_what(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["extract", str(model), "-o", str(tmp_path / "out.onnx")]) == 2
+    assert capsys.readouterr().err == ("onnxfix: nothing says what to extract (name inputs and outputs, or a node)\n")
+
+
+def test_reduce(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    program = "import sys, onnx; sys.exit('Log' in {n.op_type for n in onnx.load(sys.argv[1]).graph.node})"
+    out = tmp_path / "small.onnx"
+    check = shlex.join([sys.executable, "-c", program])
+    assert main(["reduce", str(model), "--check", check, "-o", str(out)]) == 0
+    said = capsys.readouterr().out
+    assert "4 nodes -> 1" in said and "third   Log" in said and "exit code 1" in said
+    assert [node.op_type for node in onnx.load(out).graph.node] == ["Log"]
+
+
+def test_reduce_a_model_that_is_well(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["reduce", str(model), "--check", f"{sys.executable} -c pass", "-o", str(tmp_path / "s.onnx")]) == 2
+    assert "does not fail the check" in capsys.readouterr().err
+
+
+def test_a_command_that_is_not_there(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["reduce", str(model), "--check", "no-such-program", "-o", str(tmp_path / "s.onnx")]) == 2
+    assert "no-such-program" in capsys.readouterr().err
+
+
+def test_check_run(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    np.savez(tmp_path / "in.npz", x=np.float32([1, 2]))
+    arguments = ["--run", "--inputs", str(tmp_path / "in.npz"), "--plot", str(tmp_path / "p.svg")]
+    assert main(["check", str(model), *arguments]) == 1
+    assert "first not finite: c, made by Log third: 2 elements NaN" in capsys.readouterr().out
+    assert (tmp_path / "p.svg").read_text().startswith("<svg")
+    assert main(["check", str(model), *arguments, "--format", "json"]) == 1
+    document = json.loads(capsys.readouterr().out)
+    assert document["models"][0]["first_not_finite"] == "c" and document["models"][0]["seeded"] is False
+
+
+def test_report(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("tensorrt_rtx")
+    assert main(["report", str(model), "-o", str(tmp_path / "r.md")]) == 0
+    assert "Wrote" in capsys.readouterr().out
+    assert "builds an engine of the model" in (tmp_path / "r.md").read_text()

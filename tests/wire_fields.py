@@ -1,0 +1,12 @@
+"""Protobuf's bytes, for files that no library would write."""
+
+from __future__ import annotations
+
+
+def field(number: int, value: bytes) -> bytes:
+    """A length-delimited field (the protobuf encoding, wire type 2)."""
+    size, length = len(value), b""
+    while size > 127:
+        length += bytes([size & 127 | 128])
+        size >>= 7
+    return bytes([number << 3 | 2]) + length + bytes([size]) + value
