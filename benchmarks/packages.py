@@ -24,6 +24,9 @@ from benchmarks.rescue import OWN, TOOLS, Row, judge
 from onnxfix.model import load
 from onnxfix.verify.numeric import verify_numeric
 
+ROUNDING = 1e-6
+"""The largest difference that counts as equal here: peers merge nodes, which rounds numbers near zero otherwise."""
+
 
 def measure(path: Path, kind: str, tools: Sequence[str]) -> Row:
     """Judge one file as it is and after each tool, and print a line with the seconds that each tool took."""
@@ -50,7 +53,9 @@ def judged(path: Path, result: Path) -> str:
     if refusal:
         return refusal
     check = verify_numeric(load(path), result)
-    return f"outputs: {check.reason}" if check.outcome == "failed" else ""
+    figures = [figure for run in check.details.get("runs", ()) for figure in run["figures"] if figure["why"]]
+    rounded = bool(figures) and all(0 < figure["max_diff"] <= ROUNDING for figure in figures)
+    return f"outputs: {check.reason}" if check.outcome == "failed" and not rounded else ""
 
 
 def _case(path: Path) -> Case:

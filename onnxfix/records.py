@@ -20,10 +20,10 @@ class Diagnostic:
     """One finding of one rule.
 
     `scope` is "" in the main graph, else the path of the subgraph or function (`if_1/then_branch`).
-    `fix` is None when nothing can repair it.  `kind`: the target refuses it ("refused"), takes it and computes something
-    else ("silent_wrong"), or computes it less exactly ("precision"); "defect" is anything else.  `said` is the target's
-    own text, or the fact base's, and `source` whose word that is.  `origin` is the line of Python that the exporter
-    recorded for the node.
+    `fix` is None when nothing can repair it.  `kind`: the target refuses it ("refused"), takes it and computes
+    something else ("silent_wrong"), or computes it less exactly ("precision"); "defect" is anything else.  `said` is
+    the target's own text, or the fact base's, and `source` whose word that is.  `origin` is the line of Python that
+    the exporter recorded for the node.
     """
 
     code: str

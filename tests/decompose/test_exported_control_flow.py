@@ -9,7 +9,8 @@ import onnx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from proving import builds, model_of, outcome_of, prove, reason
+
+from tests.decompose.proving import builds, model_of, outcome_of, prove, reason
 
 rtx = pytest.mark.skipif(find_spec("tensorrt_rtx") is None, reason="needs TensorRT-RTX")
 

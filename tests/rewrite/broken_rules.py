@@ -33,7 +33,9 @@ def _example(lines: str) -> str:
     return f"{GOOD}[[examples]]\n{lines}\n"
 
 
-_EVERY_KEY = "action, applicability, code, examples, level, name, opset, rewrite, safety, step, summary, target, when, why"
+_EVERY_KEY = (
+    "action, applicability, code, examples, kind, level, name, opset, rewrite, safety, step, summary, target, when, why"
+)
 _REWRITE_KEYS = "each, ignore, let, match, optional, variadic, variadic_outputs, where, with"
 _RANGE = 'must be a range such as "7..9", "11.." or "13"'
 _STEP = "must be { from = N, to = N+1 } or { from = N, to = N-1 }"

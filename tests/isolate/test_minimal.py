@@ -1,0 +1,55 @@
+"""The search finds exactly the items that matter, in about log2(n) checks for each."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from onnxfix.isolate.minimal import culprits, thinned
+
+
+@given(st.integers(1, 3000), st.data())
+def test_what_must_be_together_is_found(size: int, data: st.DataObject) -> None:
+    wanted = data.draw(st.sets(st.integers(0, size - 1), min_size=1, max_size=6))
+    checks = 0
+
+    def fails(chosen: Sequence[int]) -> bool:
+        nonlocal checks
+        checks += 1
+        assert list(chosen) == sorted(chosen)
+        return wanted <= set(chosen)
+
+    assert culprits(range(size), fails) == sorted(wanted)
+    assert checks <= len(wanted) * (math.ceil(math.log2(size)) + 3) + 1
+
+
+@pytest.mark.parametrize("size", [1, 2, 13, 64])
+def test_all_of_them(size: int) -> None:
+    assert culprits(range(size), lambda chosen: len(chosen) == size) == list(range(size))
+
+
+@given(st.integers(2, 60), st.integers(0, 2**16), st.integers(1, 5))
+def test_the_result_always_fails_and_no_item_can_go(size: int, salt: int, kept: int) -> None:
+    """Whatever fails: here what holds enough of a random set, which is not one smallest set."""
+
+    def fails(chosen: Sequence[int]) -> bool:
+        return sum((item * 7919 + salt) % 3 == 0 for item in chosen) >= min(kept, size // 3)
+
+    if not fails(range(size)):
+        return
+    for search in (culprits, thinned):
+        found = list(search(range(size), fails))
+        assert fails(found)
+        assert len(found) == 1 or not any(fails(found[:place] + found[place + 1 :]) for place in range(len(found)))
+
+
+@given(st.integers(2, 40), st.integers(0, 1000))
+def test_a_check_that_makes_no_sense_ends(size: int, salt: int) -> None:
+    def fails(chosen: Sequence[int]) -> bool:
+        return len(chosen) == size or hash((tuple(chosen), salt)) % 3 == 0
+
+    assert set(culprits(range(size), fails)) <= set(range(size))
