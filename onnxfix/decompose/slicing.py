@@ -33,11 +33,11 @@ def _cut(op: Op, place: int, axis: int, step: int) -> str:
     """[n] int64: the places along an axis that a slice takes."""
     dim, starts, ends = op.dims(0)[axis], op.constant(1), op.constant(2)
     if isinstance(dim, int) and starts is not None and ends is not None:
-        return op.const(np.arange(dim, dtype=np.int64)[int(starts[place]) : int(ends[place]) : step])
+        return op.const(np.array(_taken(dim, int(starts[place]), int(ends[place]), step), dtype=np.int64))
     length = size(op, 0, axis)
     low, top = (op.ints(0), length) if step > 0 else (op.ints(-1), op.make("Sub", length, op.ints(1)))
     start, end = (_bound(op, position, place, length) for position in (1, 2))
-    start = _between(op, start, op.ints(0) if step > 0 else low, top)
+    start = _between(op, start, op.ints(0), top)
     end = _between(op, end, low, top)
     distance = op.make("Sub", end, start)
     more = op.make("Add", distance, op.ints(step - 1 if step > 0 else step + 1))
@@ -45,6 +45,13 @@ def _cut(op: Op, place: int, axis: int, step: int) -> str:
     ones = op.make("ConstantOfShape", taken, value=onnx.numpy_helper.from_array(np.ones(1, dtype=np.int64)))
     number = op.make("Reshape", op.make("NonZero", ones), op.ints(-1))
     return op.make("Add", op.make("Mul", number, op.ints(step)), start)
+
+
+def _taken(size: int, start: int, end: int, step: int) -> range:
+    """The places of a slice; going down, a start before the front is the front (ONNX operator spec, Slice-10)."""
+    start, end = (bound + size if bound < 0 else bound for bound in (start, end))
+    low, top = (0, size) if step > 0 else (-1, size - 1)
+    return range(min(max(start, 0), top), min(max(end, low), top), step)
 
 
 def _bound(op: Op, position: int, place: int, length: str) -> str:

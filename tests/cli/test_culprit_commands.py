@@ -65,7 +65,7 @@ def test_a_command_that_is_not_there(model: Path, tmp_path: Path, capsys: pytest
 
 
 def test_check_run(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    np.savez(tmp_path / "in.npz", x=np.float32([1, 2]))
+    np.savez(tmp_path / "in.npz", x=np.array([1, 2], np.float32))
     arguments = ["--run", "--inputs", str(tmp_path / "in.npz"), "--plot", str(tmp_path / "p.svg")]
     assert main(["check", str(model), *arguments]) == 1
     assert "first not finite: c, made by Log third: 2 elements NaN" in capsys.readouterr().out

@@ -63,6 +63,6 @@ def test_another_kind_of_file(model: Path, tmp_path: Path) -> None:
 
 
 def test_weights_are_known_as_such() -> None:
-    stored = {"w": np.ones((2, 2), np.float32), "one": np.float32(1), "shape": np.array([2, 2])}
+    stored = {"w": np.ones((2, 2), np.float32), "one": np.array(1, np.float32), "shape": np.array([2, 2])}
     graph = onnx.helper.make_graph([], "g", [], [], [onnx.numpy_helper.from_array(a, n) for n, a in stored.items()])
     assert loose_weights(onnx.helper.make_model(graph)) == ["w"]

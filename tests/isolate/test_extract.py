@@ -9,9 +9,9 @@ import onnx
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from planted import network
 
 import onnxfix
+from benchmarks.planted import network
 from onnxfix.errors import OnnxfixError
 from onnxfix.verify.runtime import Session
 
@@ -58,7 +58,7 @@ def test_values_inside_a_branch(model: Path, tmp_path: Path) -> None:
     onnxfix.extract(model, out, outputs=["p"])
     assert interface(out) == (["b"], ["p"])
     b = np.ones((2, 3), np.float32)
-    assert np.array_equal(Session(out).run({"b": b})["p"], -(b + np.float32([1, 2, 3])))
+    assert np.array_equal(Session(out).run({"b": b})["p"], -(b + np.array([1, 2, 3], np.float32)))
 
 
 @pytest.mark.parametrize(

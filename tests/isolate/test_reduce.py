@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from planted import CRASHING, FAILING, FLOWING, command, network
+from planted import CRASHING, FAILING, FLOWING, command
 
 import onnxfix
+from benchmarks.planted import network
 from onnxfix.cutting import ReduceReport
 from onnxfix.errors import OnnxfixError
 from onnxfix.isolate import search
@@ -30,7 +31,7 @@ def reduced(model: onnx.ModelProto, tmp_path: Path, *operators: str) -> tuple[Re
 
 @pytest.mark.parametrize("place", [0, 17, 59])
 def test_one_node_is_found_in_few_checks(tmp_path: Path, place: int) -> None:
-    report, operators = reduced(network(60, {place: "Erf"}), tmp_path, "Erf")
+    report, operators = reduced(network(60, {place: "Erf"}, 0), tmp_path, "Erf")
     assert operators == ["Erf"]
     assert report.origin[0].node == f"n{place}" and report.before == 60
     assert report.checks <= 14
@@ -38,7 +39,7 @@ def test_one_node_is_found_in_few_checks(tmp_path: Path, place: int) -> None:
 
 
 def test_two_nodes_far_apart(tmp_path: Path) -> None:
-    report, operators = reduced(network(80, {11: "Erf", 70: "Sin"}), tmp_path, "Erf", "Sin")
+    report, operators = reduced(network(80, {11: "Erf", 70: "Sin"}, 0), tmp_path, "Erf", "Sin")
     assert operators == ["Erf", "Sin"]
     assert report.checks <= 40
 
@@ -46,7 +47,7 @@ def test_two_nodes_far_apart(tmp_path: Path) -> None:
 def test_two_nodes_of_which_one_feeds_the_other(tmp_path: Path) -> None:
     out = tmp_path / "small.onnx"
     check = shlex.join(command(FLOWING, "Erf", "Sin"))
-    report = onnxfix.reduce(network(80, {11: "Erf", 70: "Sin"}), out, check=check)
+    report = onnxfix.reduce(network(80, {11: "Erf", 70: "Sin"}, 0), out, check=check)
     assert [node.op_type for node in onnx.load(out).graph.node] == ["Erf", "Sin"]
     assert report.checks <= 40
 
@@ -95,7 +96,7 @@ def test_a_function_is_opened(tmp_path: Path) -> None:
 
 def test_a_crash_is_a_failure(tmp_path: Path) -> None:
     out = tmp_path / "small.onnx"
-    report = onnxfix.reduce(network(20, {9: "Erf"}), out, check=shlex.join(command(CRASHING, "Erf")))
+    report = onnxfix.reduce(network(20, {9: "Erf"}, 0), out, check=shlex.join(command(CRASHING, "Erf")))
     assert report.failure.startswith("SIGSEGV")
     assert [node.op_type for node in onnx.load(out).graph.node] == ["Erf"]
 
@@ -104,7 +105,7 @@ def test_only_the_failure_that_is_meant_counts(tmp_path: Path) -> None:
     program = "import sys, onnx; m = onnx.load(sys.argv[1]); ops = {n.op_type for n in m.graph.node}\n"
     program += "print('bad' if 'Erf' in ops else 'other'); sys.exit(1)"
     out = tmp_path / "small.onnx"
-    onnxfix.reduce(network(20, {9: "Erf"}), out, check=shlex.join(command(program)), match="bad")
+    onnxfix.reduce(network(20, {9: "Erf"}, 0), out, check=shlex.join(command(program)), match="bad")
     assert [node.op_type for node in onnx.load(out).graph.node] == ["Erf"]
 
 
@@ -151,12 +152,12 @@ def test_where_two_runtimes_differ(tmp_path: Path) -> None:
 
 def test_a_model_that_does_not_fail(tmp_path: Path) -> None:
     with pytest.raises(OnnxfixError, match="does not fail the check"):
-        onnxfix.reduce(network(5, {}), tmp_path / "small.onnx", check=shlex.join(command(FAILING, "Erf")))
+        onnxfix.reduce(network(5, {}, 0), tmp_path / "small.onnx", check=shlex.join(command(FAILING, "Erf")))
 
 
 def test_a_search_that_was_interrupted_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     out, check = tmp_path / "small.onnx", shlex.join(command(FAILING, "Erf", "Sin"))
-    model = network(40, {5: "Erf", 30: "Sin"})
+    model = network(40, {5: "Erf", 30: "Sin"}, 0)
     asked = search.Search._ask
 
     def tired(self: search.Search, candidate: object) -> object:
@@ -174,7 +175,7 @@ def test_a_search_that_was_interrupted_goes_on(tmp_path: Path, monkeypatch: pyte
 
 
 def test_the_origin_is_noted(tmp_path: Path) -> None:
-    model = network(10, {4: "Erf"})
+    model = network(10, {4: "Erf"}, 0)
     trace = 'File "net.py", line 12, in forward\n    return x.erf()'
     model.graph.node[4].metadata_props.add(key="pkg.torch.onnx.stack_trace", value=trace)
     report, _ = reduced(model, tmp_path, "Erf")

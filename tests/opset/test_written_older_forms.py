@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.opset.conversions import brought, model_of, reasons
@@ -107,7 +107,9 @@ def test_a_diagonal_stays_a_blocker() -> None:
 
 
 @few
-@given(start=st.integers(-7, 7), end=st.integers(-7, 7), step=st.sampled_from([1, 2, -1, -2]), constant=st.booleans())
+@example(start=-7, end=-9, step=-1, constant=True)
+@example(start=-7, end=-9, step=-1, constant=False)
+@given(start=st.integers(-7, 7), end=st.integers(-9, 7), step=st.sampled_from([1, 2, -1, -2]), constant=st.booleans())
 def test_slices(start: int, end: int, step: int, constant: bool) -> None:
     inputs = "" if constant else ", int64[1] a, int64[1] b"
     stored = f"int64[1] a = {{{start}}}, int64[1] b = {{{end}}}, " if constant else ""
