@@ -47,8 +47,11 @@ def _formula(op: Op, at: Term, axis: Axis, coordinates: str) -> Term:
         case "align_corners":
             return (after < 1.5).where(at * 0.0, at * (before - 1.0) / (after - 1.0).at_least(1.0))
         case "half_pixel_symmetric":
-            adjustment = after / (scale * before)
-            return before / 2.0 * (1.0 - adjustment) + (at + 0.5) / scale - 0.5
+            offset = before / 2.0 * (1.0 - after / (scale * before))
+            if at.known is None or scale.known is None or offset.known is None:
+                return offset + (at + 0.5) / scale - 0.5
+            middles = at.known.astype(np.float64) + 0.5  # ONNX Runtime computes this one in double
+            return known(op, offset.known + middles / scale.known.astype(np.float64) - 0.5)
         case "tf_crop_and_resize":
             start, end = axis.start, axis.end
             last = before - 1.0

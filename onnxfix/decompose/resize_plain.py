@@ -76,11 +76,19 @@ def _equal_mode(op: Op, shape: list[int], scales: list[np.float32]) -> str:
     after = [float(scale * np.float32(size)) for scale, size in zip(scales, shape, strict=True)]
     resized = [axis for axis, scale in enumerate(scales) if scale != 1]
     if mode == "half_pixel_symmetric":
-        return "half_pixel" if all(size.is_integer() for size in after) else ""
+        exact = op.attribute("mode") != "nearest" or all(map(_same_in_double, scales, after))
+        return "half_pixel" if exact and all(size.is_integer() for size in after) else ""
     if mode == "tf_crop_and_resize":
         whole = _whole_roi(op) and all(math.floor(after[axis]) > 1 for axis in resized)
         return "align_corners" if whole else ""
     return mode
+
+
+def _same_in_double(scale: np.float32, after: float) -> bool:
+    """Whether the places come out alike in float and in double, which ONNX Runtime computes half_pixel_symmetric in."""
+    middles = np.arange(int(after)) + 0.5
+    single = middles.astype(np.float32) / scale - np.float32(0.5)
+    return np.array_equal(single, (middles / float(scale) - 0.5).astype(np.float32))
 
 
 def _whole_roi(op: Op) -> bool:

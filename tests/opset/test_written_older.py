@@ -14,7 +14,7 @@ from tests.opset.conversions import brought, model_of, reasons
 TARGETS = st.sampled_from([7, 8, 9, 10])
 SIZES = st.integers(1, 4)
 NUMBERS = np.array([np.nan, np.inf, -np.inf, -0.0, 0.0, 1.5, -2.5, 3.4e38, 1e-40], dtype=np.float32)
-few = settings(max_examples=60, deadline=None)
+few = settings(max_examples=20, deadline=None)
 
 
 def numbers(*shape: int) -> Array:
