@@ -122,13 +122,13 @@ def vector_matmul(op: Op) -> None:
 
 
 def bool_extreme(op: Op) -> None:
-    """ReduceMax and ReduceMin of bools as int32 numbers 0 and 1."""
+    """ReduceMax and ReduceMin of bools as int32 numbers 0 and 1; the maximum of nothing is the least number: false."""
     if op.dtype(0) != _BOOL:
         raise Unconcerned
     count = forms.cast(op, op.input(0), _INT32)
     attributes = {name: op.attribute(name) for name in ("keepdims", "noop_with_empty_axes")}
     reduced = op.make(op.node.op_type, count, *op.node.input[1:], **attributes)
-    op.finish(forms.cast(op, reduced, _BOOL))
+    op.finish(op.make("Greater", reduced, op.const(np.array(0, dtype=np.int32))))
 
 
 def float_island(op: Op) -> None:

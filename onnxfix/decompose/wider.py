@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import onnx
 
 from onnxfix.decompose import forms
@@ -45,7 +46,14 @@ def wider(op: Op) -> None:
     kept = {attribute.name: op.attribute(attribute.name) for attribute in node.attribute}
     made = op.many(node.op_type, inputs, len(node.output), **kept)
     back = [_formal(schema.outputs, place) == letter for place in range(len(made))]
-    op.finish(*(_cast(op, value, dtype, same) for value, same in zip(made, back, strict=True)))
+    op.finish(*(_back(op, value, carrier, dtype) if same else value for value, same in zip(made, back, strict=True)))
+
+
+def _back(op: Op, value: str, carrier: int, dtype: int) -> str:
+    """In the narrow type; a bool is what is above zero, for the maximum of nothing is the least number."""
+    if dtype == _T.BOOL:
+        return op.make("Greater", value, op.const(np.array(0), carrier))
+    return forms.cast(op, value, dtype)
 
 
 def _formal(formals: object, place: int) -> str:

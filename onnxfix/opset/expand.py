@@ -43,9 +43,22 @@ def written_out(scope: Scope, index: int, names: Names) -> Edit | None:
         if fits(function, scope.opsets):
             defaults = {name: a.default_value for name, a in schema.attributes.items() if a.default_value.name}
             new = {o.domain: o.version for o in function.opset_import if o.domain not in scope.opsets}
-            insert = tuple(body_nodes(node, function, defaults, names))
-            return Edit(scope.id, remove=(index,), insert=insert, opsets=new)
+            insert = body_nodes(node, function, defaults, names)
+            insert += _one_axis(insert, node.output[0], names) if node.op_type == "Range" else []
+            return Edit(scope.id, remove=(index,), insert=tuple(insert), opsets=new)
     return None
+
+
+def _one_axis(nodes: Iterable[onnx.NodeProto], output: str, names: Names) -> list[onnx.NodeProto]:
+    """A Reshape that says what the Loop in the definition of Range does not: that its result has one axis."""
+    listed, shape = names.fresh(f"{output}_listed"), names.fresh(f"{output}_shape")
+    for node in nodes:
+        node.output[:] = [listed if name == output else name for name in node.output]
+    tensor = onnx.helper.make_tensor("", onnx.TensorProto.INT64, [1], [-1])
+    return [
+        onnx.helper.make_node("Constant", [], [shape], value=tensor),
+        onnx.helper.make_node("Reshape", [listed, shape], [output]),
+    ]
 
 
 def obstacle(scope: Scope, index: int) -> str:

@@ -156,7 +156,7 @@ def test_the_line_of_python_is_shown(onnxfix: Command, models: Path) -> None:
     (run,) = json.loads(onnxfix("check", "stuck.onnx", "--target", "trt8.6", "--format", "sarif").stdout)["runs"]
     (result,) = [item for item in run["results"] if item["ruleId"] == "OFX723"]
     place = result["relatedLocations"][0]["physicalLocation"]
-    assert place == {"artifactLocation": {"uri": "file:///home/me/net.py"}, "region": {"startLine": 12}}
+    assert place == {"artifactLocation": {"uri": Path("/home/me/net.py").as_uri()}, "region": {"startLine": 12}}
 
 
 def test_silent_errors_are_of_their_own_kind(onnxfix: Command, models: Path) -> None:

@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from onnx.reference import ReferenceEvaluator
 
-from tests.opset.conversions import brought, model_of, reasons
+from onnxfix.fixpoint.conversion import blockers_of, convert
+from onnxfix.model import load
+from tests.opset.conversions import brought, model_of, reasons, rules
 from tests.opset.test_written_older import NUMBERS, TARGETS, few, numbers
 
 
@@ -203,3 +206,20 @@ def test_an_affine_grid_is_written_with_scalars() -> None:
         { y = AffineGrid <align_corners = 1> (t, s) }""",
     )
     brought(model, 11, t=numbers(1, 2, 3))
+
+
+@pytest.mark.parametrize("operator", ["ReduceMax", "ReduceMin"])
+def test_extremes_of_bools(operator: str) -> None:
+    model = model_of(20, f"""g (bool[2,3,2] x) => (bool[2,1,2] y) <int64[1] a = {{1}}> {{ y = {operator} (x, a) }}""")
+    brought(model, 11, x=np.resize(np.array([True, False, False]), (2, 3, 2)))
+
+
+@pytest.mark.parametrize("operator", ["ReduceMax", "ReduceMin"])
+def test_the_extreme_of_no_bools(operator: str) -> None:
+    """ONNX Runtime has no kernel for this, ONNX's reference has."""
+    model = model_of(20, f"""g (bool[2,0,2] x) => (bool[2,1,2] y) <int64[1] a = {{1}}> {{ y = {operator} (x, a) }}""")
+    outcome = convert(load(model), 13, rules())
+    assert not blockers_of(outcome)
+    nothing = {"x": np.zeros((2, 0, 2), dtype=bool)}
+    wanted, found = (list(ReferenceEvaluator(m).run(None, nothing)) for m in (model, outcome.model.proto))
+    assert np.array_equal(wanted[0], found[0]) and wanted[0].all() == (operator == "ReduceMin")

@@ -3,14 +3,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import onnx
 import pytest
 
 from fixtures import darknet
 from onnxfix import sandbox
 from onnxfix.engine import build
-from onnxfix.errors import OnnxfixError
 from onnxfix.model import load
 from onnxfix.records import Check
 from onnxfix.verify import numeric
@@ -193,51 +191,6 @@ def test_relative_paths_after_a_change_of_folder(
     monkeypatch.chdir(tmp_path)
     assert verify_numeric(load(Path("before.onnx")), Path("after.onnx")).outcome == "passed"
     assert build(Path("after.onnx"), "tensorrt_rtx").built
-
-
-class TestRecorded:
-    @pytest.fixture
-    def npz(self, tmp_path: Path) -> Path:
-        return tmp_path / "inputs.npz"
-
-    def test_values_come_from_the_file(self, verify: Verify, npz: Path) -> None:
-        np.savez(npz, x=np.float32([[-1, 2, 3]]))
-        assert verify(RELU, "g (float[N,3] x) => (float[N,3] y) { y = Abs(x) }", inputs=npz).outcome == "failed"
-        np.savez(npz, x=np.float32([[1, 2, 3]]))
-        check = verify(RELU, "g (float[N,3] x) => (float[N,3] y) { y = Abs(x) }", inputs=npz)
-        assert check.reason == "equal to the original in ONNX Runtime (max |diff| 0)"
-
-    @pytest.mark.parametrize(
-        ("arrays", "message"),
-        [
-            ({}, "has no array for input 'x' (name the arrays as the inputs: x)"),
-            (
-                {"x": np.ones((1, 3), "f"), "z": np.ones(1)},
-                "has the array 'z', which is no input (name the arrays as the inputs: x)",
-            ),
-            ({"x": np.ones((1, 3))}, "the array 'x' is float64 and the input is float"),
-            ({"x": np.ones((1, 4), "f")}, "the array 'x' has the shape [1, 4] and the input is [N=1, 3]"),
-            ({"x": np.ones(3, "f")}, "the array 'x' has the shape [3] and the input is [N, 3]"),
-        ],
-    )
-    def test_misfits_are_named(self, verify: Verify, npz: Path, arrays: dict[str, object], message: str) -> None:
-        np.savez(npz, **arrays)  # type: ignore[arg-type]
-        with pytest.raises(OnnxfixError) as caught:
-            verify(RELU, RELU, inputs=npz)
-        assert str(caught.value) == f"{npz}: {message}"
-
-    def test_file_that_is_no_npz(self, verify: Verify, npz: Path) -> None:
-        npz.write_bytes(b"nothing")
-        with pytest.raises(OnnxfixError, match=r"is not a readable \.npz file"):
-            verify(RELU, RELU, inputs=npz)
-
-    def test_strings_and_shared_dimensions(self, verify: Verify, npz: Path) -> None:
-        text = "g (string[N] a, string[N] b) => (string[N] y, string[N] z) { y = Identity(a) z = Identity(b) }"
-        np.savez(npz, a=np.array(["x", "yy"]), b=np.array(["", "z"]))
-        assert verify(text, text, inputs=npz).outcome == "passed"
-        np.savez(npz, a=np.array(["x", "yy"]), b=np.array(["z"]))
-        with pytest.raises(OnnxfixError, match=r"'b' has the shape \[1\] and the input is \[N=2\]"):
-            verify(text, text, inputs=npz)
 
 
 @pytest.mark.parametrize(
