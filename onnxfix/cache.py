@@ -57,7 +57,7 @@ class Cache:
             return None
         try:
             entry = json.loads(place.read_bytes())
-            if all(_file_digest(path.parent / name) == digest for name, digest in entry["weights"].items()):
+            if all(_state(path.parent / name) == state for name, state in entry["weights"].items()):
                 return _report(entry["report"], str(path))
         except (OSError, ValueError, TypeError, KeyError):  # not kept, or damaged
             return None
@@ -69,7 +69,7 @@ class Cache:
         if place is None:
             return
         with suppress(OSError, OnnxfixError):
-            own = {os.path.relpath(file, path.parent): _file_digest(file) for file in weights}
+            own = {os.path.relpath(file, path.parent): _state(file) for file in weights}
             place.parent.mkdir(parents=True, exist_ok=True)
             write_whole(place, json.dumps({"weights": own, "report": report.to_json()}).encode())
 
@@ -119,7 +119,16 @@ def _digest(parts: Iterable[bytes]) -> str:
     return hashlib.sha256(b"\0".join(parts)).hexdigest()
 
 
+def _state(path: Path) -> str:
+    """Size and time of a weight file: weights are too large to be read for this."""
+    facts = path.stat()
+    return f"{facts.st_size} {facts.st_mtime_ns}"
+
+
 def _file_digest(path: Path) -> str:
+    """Raises OSError for what is no regular file: a pipe would be waited for."""
+    if not path.is_file():
+        raise OSError("not a regular file")
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
