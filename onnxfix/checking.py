@@ -15,6 +15,7 @@ from onnxfix.fixpoint.options import Options
 from onnxfix.fixpoint.rounds import Outcome, answered, look
 from onnxfix.legalise import Answer, answer_of, known_refusals, legalise
 from onnxfix.model import Model
+from onnxfix.model.inference import DEADLY
 from onnxfix.model.origin import origin_of
 from onnxfix.proof import candidate_file
 from onnxfix.records import Check, Diagnostic, State
@@ -46,7 +47,8 @@ def checked(
     time.  Elsewhere the fact base answers alone.
     """
     context, findings = look(model, rules, options)
-    answer = _asked(model, context, options, progress) if ask else Answer()
+    deadly = context.complaint.startswith(DEADLY)
+    answer = _asked(model, context, options, progress) if ask and not deadly else Answer()
     refusals = _merged(answer, context, options)
     refused = bool(answer.asked) and not answer.taken
     if refusals or refused:
@@ -54,7 +56,9 @@ def checked(
         findings = _without_doubles(answered(findings))
     diagnostics = [_told(finding, refusals, answer, options) for finding in findings]
     state: State = "ready"
-    if refused or any(item.level == "error" for item in diagnostics):
+    if deadly:
+        state = "blocked"
+    elif refused or any(item.level == "error" for item in diagnostics):
         state = _state(model, rules, options, refusals, answer, progress)
     return Checked(tuple(diagnostics), context.complaint, state, answer)
 

@@ -23,6 +23,9 @@ _MEMORY = 1 << 31
 
 Typed = list[tuple[tuple[int | str, ...], bytes]]
 
+DEADLY = "it crashes the checker", "the checker took longer than", "it makes the checker run out of memory"
+"""How the complaint about a model begins that no library should be given again."""
+
 
 def typed_scopes(model: Model, *, timeout: float = 60.0) -> tuple[list[Scope], str]:
     """The scopes of a model with all types that onnx can infer, and the checker's complaint ("" when valid).
@@ -35,9 +38,9 @@ def typed_scopes(model: Model, *, timeout: float = 60.0) -> tuple[list[Scope], s
             "onnxfix.model.inference:inspect", light.SerializeToString(), timeout=timeout
         )
     except sandbox.SandboxCrash as error:
-        return scopes_of(model), f"it crashes the checker ({error.signal})"
+        return scopes_of(model), f"{DEADLY[0]} ({error.signal})"
     except sandbox.SandboxTimeout:
-        return scopes_of(model), f"the checker took longer than {timeout:g} s"
+        return scopes_of(model), f"{DEADLY[1]} {timeout:g} s"
     except sandbox.SandboxError as error:
         return scopes_of(model), str(error)
     types: Types = {}
@@ -60,7 +63,7 @@ def _complaint(model: onnx.ModelProto) -> str:
     try:
         checker.check_model(model, full_check=True)
     except MemoryError:
-        return "it makes the checker run out of memory"
+        return DEADLY[2]
     except Exception as error:
         return str(error)
     return ""
