@@ -213,7 +213,7 @@ def main() -> None:
                 print(f"BROKEN by {tool}: {row.kind} {row.name}: {row.reasons[tool]}")
         print(f"still refused after {tool}:")
         common = Counter(row.reasons[tool][:70] for row in rows if not row.tools[tool])
-        for reason, count in common.most_common(15):
+        for reason, count in common.most_common():
             print(f"{count:>5}  {reason}")
     if options.json:
         options.json.write_text(json.dumps([asdict(row) for row in rows], indent=1))
