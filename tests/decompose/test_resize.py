@@ -109,6 +109,19 @@ def test_places_between_two_elements_are_those_of_a_double(nearest: str, sizes: 
     prove(model, CODE, {"x": np.arange(60, dtype=np.float32).reshape(1, 2, 5, 6)})
 
 
+@pytest.mark.parametrize(("before", "after"), [(7, 2), (23, 14), (10, 12), (13, 8)])
+@pytest.mark.parametrize("nearest", ["round_prefer_floor", "round_prefer_ceil"])
+def test_a_place_that_misses_the_middle_by_a_rounding(before: int, after: int, nearest: str) -> None:
+    model = resize(
+        [1, 1, before, 1],
+        sizes=[1, 1, after, 1],
+        mode="nearest",
+        coordinate_transformation_mode="asymmetric",
+        nearest_mode=nearest,
+    )
+    prove(model, CODE, {"x": np.arange(before, dtype=np.float32).reshape(1, 1, before, 1)})
+
+
 @settings(max_examples=120, deadline=None)
 @given(resizes(), st.integers(0, 2**32 - 1))
 def test_every_mode_computes_the_same(model: onnx.ModelProto, seed: int) -> None:
