@@ -117,14 +117,8 @@ class Edits:
 
     def fuse(self) -> bool:
         """Two nodes in a row become one."""
-        readers = Counter(name for n in self.graph.node for name in n.input)
         made = {n.output[0]: n for n in self.graph.node}
-        outputs = {o.name for o in self.graph.output}
-        node = self.node(
-            lambda n: (
-                n.op_type in UNARY and n.input[0] in made and readers[n.input[0]] == 1 and n.input[0] not in outputs
-            )
-        )
+        node = self._behind(made)
         if node is None:
             return False
         first = made[node.input[0]]
@@ -136,6 +130,16 @@ class Edits:
         self.expected["replaced", f"{first.op_type} + {node.op_type} → {new.op_type}"] += 1
         return True
 
+    def _behind(self, made: dict[str, onnx.NodeProto]) -> onnx.NodeProto | None:
+        """A node with one input that alone reads what one of the given nodes (by output) makes."""
+        readers = Counter(name for n in self.graph.node for name in n.input)
+        outputs = {o.name for o in self.graph.output}
+        return self.node(
+            lambda n: (
+                n.op_type in UNARY and n.input[0] in made and readers[n.input[0]] == 1 and n.input[0] not in outputs
+            )
+        )
+
     def opset(self) -> bool:
         """The version of the default domain."""
         self.model.opset_import[0].version += 1
@@ -144,14 +148,8 @@ class Edits:
 
     def wrap(self) -> bool:
         """Two nodes in a row become the body of a function."""
-        readers = Counter(name for n in self.graph.node for name in n.input)
         made = {n.output[0]: n for n in self.graph.node if len(n.output) == 1}
-        outputs = {o.name for o in self.graph.output}
-        node = self.node(
-            lambda n: (
-                n.op_type in UNARY and n.input[0] in made and readers[n.input[0]] == 1 and n.input[0] not in outputs
-            )
-        )
+        node = self._behind(made)
         if node is None:
             return False
         first = made[node.input[0]]

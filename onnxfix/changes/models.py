@@ -76,11 +76,6 @@ def report_of(compared: Compared, ignore: Collection[str], started: float) -> Di
     )
 
 
-def comparisons_of(one: Model, two: Model) -> Sequence[Comparison]:
-    """The matched nodes of the main graphs, the functions that correspond, and every subgraph of matched nodes."""
-    return matched_models(one, two).comparisons
-
-
 def matched_models(one: Model, two: Model) -> Compared:
     """Match the nodes of two models, scope by scope, enclosing scopes first."""
     keys = Keys()

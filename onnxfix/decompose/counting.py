@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import onnx
 
@@ -44,6 +46,23 @@ def expanded(op: Op) -> None:
     op.finish(op.make("Mul", op.input(0), ones if dtype == _T.FLOAT else forms.cast(op, ones, dtype)))
 
 
+def doubled(op: Op, op_type: str, axis: int, move: Callable[[Op, str, int, int, int], str]) -> None:
+    """Finish a running sum or product along an axis: each of log2(n) steps joins twice as many elements.
+
+    `move(op, value, axis, by, count)` gives the value moved, with neutral elements in the places that become free.
+    """
+    count = op.dims(0)[axis]
+    if not isinstance(count, int):
+        raise NoRewrite(f"the size of axis {axis} is not fixed")
+    sign = -1 if op.attribute("reverse", 0) else 1
+    result = move(op, op.input(0), axis, sign, count) if op.attribute("exclusive", 0) else op.input(0)
+    step = 1
+    while step < count:
+        result = op.make(op_type, result, move(op, result, axis, sign * step, count))
+        step *= 2
+    op.finish(op.make("Identity", result) if result == op.input(0) else result)
+
+
 def running_sum(op: Op) -> None:
     """CumSum by doubling: after k steps every element holds the sum of the 2**k elements up to it.
 
@@ -52,16 +71,7 @@ def running_sum(op: Op) -> None:
     """
     rank = len(op.dims(0))
     axis = int(op.values(1, "its axis").reshape(-1)[0]) % rank
-    count = op.dims(0)[axis]
-    if not isinstance(count, int):
-        raise NoRewrite(f"the size of axis {axis} is not fixed")
-    sign = -1 if op.attribute("reverse", 0) else 1
-    result = _moved(op, op.input(0), axis, sign, count) if op.attribute("exclusive", 0) else op.input(0)
-    step = 1
-    while step < count:
-        result = op.make("Add", result, _moved(op, result, axis, sign * step, count))
-        step *= 2
-    op.finish(op.make("Identity", result) if result == op.input(0) else result)
+    doubled(op, "Add", axis, _moved)
 
 
 def _moved(op: Op, value: str, axis: int, by: int, count: int) -> str:

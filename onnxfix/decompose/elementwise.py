@@ -6,6 +6,7 @@ import numpy as np
 import onnx
 
 from onnxfix.decompose import forms
+from onnxfix.decompose.counting import doubled
 from onnxfix.decompose.op import NoRewrite, Op, Unconcerned
 from onnxfix.opset.view import schema_at
 
@@ -40,16 +41,7 @@ def cumulative_product(op: Op) -> None:
     """
     rank = len(op.dims(0))
     axis = _axis(op, rank)
-    count = op.dims(0)[axis]
-    if not isinstance(count, int):
-        raise NoRewrite(f"the size of axis {axis} is not fixed")
-    sign = -1 if op.attribute("reverse", 0) else 1
-    result = _shifted(op, op.input(0), axis, sign, count) if op.attribute("exclusive", 0) else op.input(0)
-    step = 1
-    while step < count:
-        result = op.make("Mul", result, _shifted(op, result, axis, sign * step, count))
-        step *= 2
-    op.finish(op.make("Identity", result) if result == op.input(0) else result)
+    doubled(op, "Mul", axis, _shifted)
 
 
 def _shifted(op: Op, value: str, axis: int, by: int, count: int) -> str:

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from onnxfix.changes.records import KINDS, Change, DiffReport
 from onnxfix.report.text import Line, counted, sentence, visible
 
-_NODES = {"removed", "inserted", "replaced", "attribute", "rewired"}
 _PATH, _TEXT, _MOST, _NAMES = 400, 300, 200, 20
 
 NOUNS = {

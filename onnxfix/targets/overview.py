@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from onnxfix.targets.devices import board_releases, devices, fits_board, runs_on
 from onnxfix.targets.names import make_target
-from onnxfix.targets.records import Release, Target, release, release_table
+from onnxfix.targets.records import Release, release, release_table
 from onnxfix.targets.tables import Track, cite, table, version_key
 
 PRECISIONS = ("fp16", "int8", "bf16", "fp8", "int4", "fp4")
@@ -76,11 +76,6 @@ def jetpacks() -> list[JetPack]:
         )
         for key, entry in tables["jetpack"].items()
     ]
-
-
-def devices_of(target: Target) -> list[str]:
-    """The boards and GPUs that a source says run the target's release."""
-    return [name for name in devices() if f"{target.track}{target.release}" in device(name).releases]
 
 
 def _running(capability: str) -> tuple[str, ...]:

@@ -177,14 +177,14 @@ def _run_candidate(
 ) -> Run:
     run, feeds, expected = entry
     got = _outputs_of(oracle, job, feeds, expected)
-    figures, coarsest = [], job.coarsest
+    figures = []
     for name, array in expected.items():
         if name in job.retyped and name in got:
             figures.append(
                 compare(name, *_of_one_type(array, got[name]), values=name not in random, coarsest=job.coarsest)
             )
         elif name in got:
-            figures.append(compare(name, array, got[name], values=name not in random, coarsest=coarsest))
+            figures.append(compare(name, array, got[name], values=name not in random, coarsest=job.coarsest))
         else:
             figures.append(Figures(name, array.dtype.name, array.shape, why="it is gone"))
     return replace(run, figures=tuple(figures))
