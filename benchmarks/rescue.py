@@ -104,7 +104,7 @@ def _with_interface(path: Path, output: Path) -> str:
 
 
 def _repaired(path: Path, output: Path, **arguments: Any) -> str:
-    from onnxfix.api import repair
+    from onnxfix.api.repair import repair
 
     try:
         report = repair(path, output, target="rtx1.7", **arguments)

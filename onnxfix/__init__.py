@@ -13,18 +13,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from onnxfix.api import Options, check, convert_opset, opsets, repair
-    from onnxfix.bugreport import BugReport, bug_report
+    from onnxfix.api.bugreport import BugReport, bug_report
+    from onnxfix.api.check import check
+    from onnxfix.api.compare import compare
+    from onnxfix.api.cutting import ExtractReport, ReduceReport, extract, reduce
+    from onnxfix.api.diff import diff
+    from onnxfix.api.doctor import DoctorReport, doctor
+    from onnxfix.api.engines import BuildOptions, build, inspect
+    from onnxfix.api.repair import convert_opset, opsets, repair
+    from onnxfix.api.run import run
+    from onnxfix.api.watch import RangeReport, watch
     from onnxfix.changes.records import Change, DiffReport
-    from onnxfix.comparison import compare
-    from onnxfix.comparisons import diff
-    from onnxfix.cutting import ExtractReport, ReduceReport, extract, reduce
     from onnxfix.engine.execute import Engine
     from onnxfix.engine_records import BuildReport, CompareReport, PlanReport, RunReport
-    from onnxfix.engines import BuildOptions, build, inspect
     from onnxfix.errors import ModelFileError, NotConverged, OnnxfixError, RuleError
-    from onnxfix.execution import run
-    from onnxfix.health import DoctorReport, doctor
+    from onnxfix.fixpoint.options import Options
     from onnxfix.records import (
         AppliedFix,
         Check,
@@ -36,25 +39,26 @@ if TYPE_CHECKING:
         Verdict,
         Withheld,
     )
-    from onnxfix.watching import RangeReport, watch
 
 __version__ = "0.1.0"
 
 _HOME = {
-    **dict.fromkeys(("Options", "check", "convert_opset", "opsets", "repair"), "onnxfix.api"),
+    **dict.fromkeys(("convert_opset", "opsets", "repair"), "onnxfix.api.repair"),
+    "Options": "onnxfix.fixpoint.options",
+    "check": "onnxfix.api.check",
     **dict.fromkeys(("BuildReport", "PlanReport"), "onnxfix.engine_records"),
-    **dict.fromkeys(("BuildOptions", "build", "inspect"), "onnxfix.engines"),
+    **dict.fromkeys(("BuildOptions", "build", "inspect"), "onnxfix.api.engines"),
     **dict.fromkeys(("CompareReport", "RunReport"), "onnxfix.engine_records"),
     "Engine": "onnxfix.engine.execute",
-    "compare": "onnxfix.comparison",
-    "diff": "onnxfix.comparisons",
-    **dict.fromkeys(("ExtractReport", "ReduceReport", "extract", "reduce"), "onnxfix.cutting"),
-    **dict.fromkeys(("BugReport", "bug_report"), "onnxfix.bugreport"),
-    **dict.fromkeys(("RangeReport", "watch"), "onnxfix.watching"),
+    "compare": "onnxfix.api.compare",
+    "diff": "onnxfix.api.diff",
+    **dict.fromkeys(("ExtractReport", "ReduceReport", "extract", "reduce"), "onnxfix.api.cutting"),
+    **dict.fromkeys(("BugReport", "bug_report"), "onnxfix.api.bugreport"),
+    **dict.fromkeys(("RangeReport", "watch"), "onnxfix.api.watch"),
     "Culprit": "onnxfix.records",
     **dict.fromkeys(("Change", "DiffReport"), "onnxfix.changes.records"),
-    "run": "onnxfix.execution",
-    **dict.fromkeys(("DoctorReport", "doctor"), "onnxfix.health"),
+    "run": "onnxfix.api.run",
+    **dict.fromkeys(("DoctorReport", "doctor"), "onnxfix.api.doctor"),
     **dict.fromkeys(("ModelFileError", "NotConverged", "OnnxfixError", "RuleError"), "onnxfix.errors"),
     **dict.fromkeys(("AppliedFix", "Check", "CheckReport", "Diagnostic", "InterfaceChange"), "onnxfix.records"),
     **dict.fromkeys(("RepairReport", "Verdict", "Withheld"), "onnxfix.records"),

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from onnxfix import comparison, engine, execution
+from onnxfix import engine
+from onnxfix.api import compare, run
 from onnxfix.engine import EngineResult, Flavour
 from onnxfix.engine.run import Execution
 from onnxfix.engine.timing import Timing
@@ -39,7 +40,7 @@ def play(monkeypatch: pytest.MonkeyPatch, change: Change = dict, outcome: str = 
         return Execution("ran", RTX, "a GPU", change(dict(outputs)), TIMING if iterations else None)
 
     monkeypatch.setattr(engine, "build", built)
-    for module in (engine_run, execution):
+    for module in (engine_run, run):
         monkeypatch.setattr(module, "run_plan", ran)
-    for module in (engine_run, execution, comparison):
+    for module in (engine_run, run, compare):
         monkeypatch.setattr(module, "why_not", str)

@@ -14,7 +14,7 @@ import numpy as np
 import onnx
 import pytest
 
-from onnxfix import comparison, execution
+from onnxfix.api import compare, run
 from onnxfix.cli.app import main
 from onnxfix.engine import build
 from onnxfix.engine.backend import gpu_present
@@ -133,11 +133,11 @@ def test_single_arrays_go_over_those_of_the_npz(model: Path, monkeypatch: pytest
 
 def test_seeded_inputs_and_nan(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     play(monkeypatch)
-    first, second = execution.run(model), execution.run(model)
+    first, second = run.run(model), run.run(model)
     assert first.seeded and first.inputs == second.inputs
     feeds = {"x": np.full((1, 4), np.nan, np.float32), "i": np.array([1])}
     feeds["x"][0, 0] = np.inf
-    report = execution.run(model, feeds)
+    report = run.run(model, feeds)
     assert report.notes == (
         "input 'x' holds NaN in 3 of 4 places",
         "input 'x' holds infinity in 1 of 4 places",
@@ -156,12 +156,12 @@ def test_run_that_fails(outcome: str, model: Path, monkeypatch: pytest.MonkeyPat
 def test_every_name_and_type_can_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     arrays: dict[str, Any] = {"file": np.ones(2), "a/b": np.ones(1), "half": np.ones(2, ml_dtypes.bfloat16)}
-    execution._write(Path("out.npz"), arrays)
+    run._write(Path("out.npz"), arrays)
     with np.load("out.npz") as out:
         assert {name: array.shape for name, array in out.items()} == {"file": (2,), "a/b": (1,), "half": (2,)}
         assert out["half"].view(ml_dtypes.bfloat16).tolist() == [1, 1]
     with pytest.raises(OnnxfixError, match="cannot be written"):
-        execution._write(Path("none", "out.npz"), arrays)
+        run._write(Path("none", "out.npz"), arrays)
 
 
 def test_compare_equal(model: Path, monkeypatch: pytest.MonkeyPatch, capsys: Say) -> None:
@@ -191,7 +191,7 @@ def test_compare_different(model: Path, monkeypatch: pytest.MonkeyPatch, capsys:
 
 def test_difference_that_marking_removes(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     play(monkeypatch, lambda outputs: wrong("y")(outputs) if "a" not in outputs else outputs)
-    report = comparison.compare(model, layers=True)
+    report = compare.compare(model, layers=True)
     assert report.outcome == "different"
     assert report.advice.startswith("Every value inside the model agrees once it is an output: a fusion")
 
@@ -199,7 +199,7 @@ def test_difference_that_marking_removes(model: Path, monkeypatch: pytest.Monkey
 @pytest.mark.parametrize("outcome", ["crashed", "timeout", "failed"])
 def test_compare_that_fails(outcome: str, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     play(monkeypatch, outcome=outcome)
-    report = comparison.compare(model)
+    report = compare.compare(model)
     assert (report.outcome, report.reason, report.exit_code, report.advice) == ("failed", "it broke", 1, "")
 
 

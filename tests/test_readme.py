@@ -12,7 +12,7 @@ import onnx
 import pytest
 
 from fixtures import small
-from onnxfix import engines
+from onnxfix.api import engines
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

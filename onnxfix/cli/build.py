@@ -69,7 +69,7 @@ def _mebibytes(text: str) -> int:
 
 def run(options: argparse.Namespace) -> int:
     """Build, and tell what came of it."""
-    from onnxfix import engines
+    from onnxfix.api import engines
     from onnxfix.report import terminal
 
     chosen = engines.BuildOptions(

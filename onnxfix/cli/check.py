@@ -50,7 +50,7 @@ def declare(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Check every model; one that cannot be read stops none of the others.  The worst exit code counts."""
     chosen = settings(options)
-    from onnxfix.checks import models
+    from onnxfix.api.checks import models
 
     paths = list(models(options.models))
     if options.run:
@@ -74,8 +74,8 @@ def _checked(
     paths: Sequence[Path], chosen: Settings, options: argparse.Namespace
 ) -> Iterator[CheckReport | ModelFileError]:
     """The reports of each model, or why it cannot be read, which is also told on standard error."""
-    from onnxfix.cache import default_folder
-    from onnxfix.checks import Plan, check_all
+    from onnxfix.api.cache import default_folder
+    from onnxfix.api.checks import Plan, check_all
     from onnxfix.report import terminal
 
     plan = Plan(
@@ -101,7 +101,7 @@ def _known_left_out(
     if chosen.baseline is None:
         yield from results
         return
-    from onnxfix.baseline import read_baseline, without_known
+    from onnxfix.api.baseline import read_baseline, without_known
 
     known, gone = read_baseline(chosen.baseline), 0
     for result in results:
@@ -114,7 +114,7 @@ def _known_left_out(
 
 
 def _baseline(path: Path, results: Sequence[CheckReport | ModelFileError]) -> int:
-    from onnxfix.baseline import write_baseline
+    from onnxfix.api.baseline import write_baseline
 
     count = write_baseline(path, [result for result in results if isinstance(result, CheckReport)])
     print(f"Wrote {path}: findings listed: {count}")

@@ -16,13 +16,13 @@ def declare(parser: argparse.ArgumentParser) -> None:
 
 def run(paths: Sequence[Path], options: argparse.Namespace) -> int:
     """Watch, report, and give the exit code: 1 where something is not finite."""
-    from onnxfix import watching
+    from onnxfix.api.watch import watch
     from onnxfix.report import json, ranges, terminal
 
     reports = []
     for path in paths:
         with terminal.progress() as progress:
-            reports.append(watching.watch(path, options.inputs, progress=progress))
+            reports.append(watch(path, options.inputs, progress=progress))
         if options.plot:
             from onnxfix.files import write_whole
 

@@ -21,11 +21,11 @@ def declare(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Compare, report, and give the exit code."""
-    from onnxfix import comparison
+    from onnxfix.api.compare import compare
     from onnxfix.report import terminal
 
     with terminal.progress() as progress:
-        report = comparison.compare(
+        report = compare(
             options.model, given_inputs(options), layers=options.layers, tf32=options.tf32, progress=progress
         )
     if options.html:

@@ -38,9 +38,9 @@ def run(options: argparse.Namespace) -> int:
     from onnxfix.report import terminal
 
     with terminal.progress() as progress:
-        from onnxfix import comparisons
+        from onnxfix.api.diff import diff
 
-        report = comparisons.diff(
+        report = diff(
             options.before,
             options.after,
             ignore=options.ignore,
@@ -59,12 +59,12 @@ def run(options: argparse.Namespace) -> int:
 
         json.write(report.to_json())
         return report.exit_code
-    from onnxfix.report import diff
+    from onnxfix.report.diff import diff_lines, markdown, stat_lines
 
     if options.format == "markdown":
-        print(diff.markdown(report), end="")
+        print(markdown(report), end="")
     else:
-        terminal.write(diff.stat_lines(report) if options.stat else diff.diff_lines(report))
+        terminal.write(stat_lines(report) if options.stat else diff_lines(report))
     return report.exit_code
 
 

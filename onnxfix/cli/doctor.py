@@ -14,12 +14,12 @@ def declare(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Look at everything; 1 when something that repair or build needs is broken."""
-    from onnxfix import health
+    from onnxfix.api.doctor import doctor
     from onnxfix.report import terminal
 
     with terminal.progress() as progress:
         progress("looking")
-        report = health.doctor()
+        report = doctor()
     if options.format == "json":
         from onnxfix.report import json
 

@@ -19,7 +19,7 @@ def declare(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Explain; 1 when nothing is known of it."""
-    from onnxfix.explaining import MOST, explain
+    from onnxfix.api.explain import MOST, explain
     from onnxfix.report import explain as report
     from onnxfix.report import json, terminal
 

@@ -21,7 +21,7 @@ def declare(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Extract, report, and give the exit code."""
-    from onnxfix import cutting
+    from onnxfix.api import cutting
     from onnxfix.report import terminal
 
     report = cutting.extract(

@@ -17,9 +17,9 @@ def declare(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Install, and say where."""
-    from onnxfix import gitsetup
+    from onnxfix.api import git
     from onnxfix.report.text import visible
 
-    path = gitsetup.install(everywhere=options.everywhere)
-    print(f"git shows models through onnxfix: {gitsetup.LINE.decode()} in {visible(str(path), 400)}")
+    path = git.install(everywhere=options.everywhere)
+    print(f"git shows models through onnxfix: {git.LINE.decode()} in {visible(str(path), 400)}")
     return 0

@@ -11,9 +11,9 @@ __all__ = ["declare", "run"]
 
 def run(options: argparse.Namespace) -> int:
     """Undo, and say what."""
-    from onnxfix import gitsetup
+    from onnxfix.api import git
     from onnxfix.report.text import visible
 
-    path = gitsetup.uninstall(everywhere=options.everywhere)
+    path = git.uninstall(everywhere=options.everywhere)
     print(f"git shows models as it did before: {visible(str(path), 400)}" if path else "nothing was installed here")
     return 0

@@ -16,7 +16,7 @@ def declare(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Show the facts."""
-    from onnxfix import engines
+    from onnxfix.api import engines
 
     report = engines.inspect(options.plan)
     if options.format == "json":

@@ -22,10 +22,10 @@ def run(options: argparse.Namespace) -> int:
     from onnxfix.report import terminal
 
     with terminal.progress() as progress:
-        from onnxfix import api
+        from onnxfix.api.repair import opsets
 
         progress("converting to every opset")
-        report = api.opsets(options.model)
+        report = opsets(options.model)
     if options.format == "json":
         from onnxfix.report import json
 

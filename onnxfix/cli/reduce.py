@@ -26,7 +26,7 @@ def declare(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Reduce, report, and give the exit code."""
-    from onnxfix import cutting
+    from onnxfix.api import cutting
     from onnxfix.report import terminal
 
     with terminal.progress() as progress:

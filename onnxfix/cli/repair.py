@@ -77,9 +77,9 @@ def _repair(options: argparse.Namespace, path: Path) -> int:
 
     original = load(path) if options.html else None
     with terminal.progress() as progress:
-        from onnxfix import api
+        from onnxfix.api.repair import repair
 
-        report = api.repair(
+        report = repair(
             path,
             options.output,
             target=chosen.target,

@@ -19,7 +19,7 @@ def declare(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Gather, write, and give the exit code."""
-    from onnxfix import bugreport
+    from onnxfix.api import bugreport
     from onnxfix.report import terminal
 
     with terminal.progress() as progress:

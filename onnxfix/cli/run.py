@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from onnxfix.cli.arguments import declare_format
 
 if TYPE_CHECKING:
-    from onnxfix.execution import Inputs
+    from onnxfix.api.run import Inputs
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
@@ -50,11 +50,11 @@ def given_inputs(options: argparse.Namespace) -> Inputs:
 
 def run(options: argparse.Namespace) -> int:
     """Run, report, and give the exit code."""
-    from onnxfix import execution
+    from onnxfix.api.run import run
     from onnxfix.report import terminal
 
     with terminal.progress() as progress:
-        report = execution.run(
+        report = run(
             options.model,
             given_inputs(options),
             output=options.output,

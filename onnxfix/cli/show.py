@@ -36,14 +36,14 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _write_page(options: argparse.Namespace) -> None:
-    from onnxfix import api
+    from onnxfix.api.check import check
     from onnxfix.model import load
     from onnxfix.report import terminal
     from onnxfix.report.page import document, html
 
     with terminal.progress() as progress:
         progress("checking the model")
-        report = api.check(options.model)
+        report = check(options.model)
         progress("drawing the page")
         notes = [f"checked for {report.target}", f"the ONNX checker says: {report.complaint}" * bool(report.complaint)]
         html.write(options.html, document.model_document(load(options.model), report.diagnostics, filter(None, notes)))

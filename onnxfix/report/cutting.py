@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from onnxfix.report.text import Line, counted, sentence, visible
 
 if TYPE_CHECKING:
-    from onnxfix.bugreport import BugReport
-    from onnxfix.cutting import ExtractReport, ReduceReport
+    from onnxfix.api.bugreport import BugReport
+    from onnxfix.api.cutting import ExtractReport, ReduceReport
 
 _PATH, _NODES = 400, 12
 

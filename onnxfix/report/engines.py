@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from onnxfix.report.text import Line, counted, sentence, size_text, visible
 
 if TYPE_CHECKING:
+    from onnxfix.api.doctor import DoctorReport
     from onnxfix.engine.sidecar import Sidecar
     from onnxfix.engine.tensors import IoTensor
     from onnxfix.engine_records import BuildError, BuildReport, PlanReport
-    from onnxfix.health import DoctorReport
 
 _PATH, _LAYERS, _ERROR = 400, 60, 2000
 _LEVELS = {"ok": ("ok", "green"), "note": ("note", "yellow"), "error": ("error", "bold red")}

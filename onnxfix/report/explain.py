@@ -9,7 +9,7 @@ from onnxfix.report.rules import page_lines
 from onnxfix.report.text import Line, counted, sentence, visible
 
 if TYPE_CHECKING:
-    from onnxfix.explaining import ExplainReport
+    from onnxfix.api.explain import ExplainReport
     from onnxfix.targets import Advice
 
 _FRAGMENT = 120

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from onnxfix.report.text import Line, counted, sentence, visible
 
 if TYPE_CHECKING:
+    from onnxfix.api.watch import RangeReport
     from onnxfix.verify.ranges import Range
-    from onnxfix.watching import RangeReport
 
 _PATH, _SHOWN = 400, 10
 _LOW, _HIGH = -40, 40  # powers of ten of float32

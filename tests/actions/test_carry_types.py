@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from onnxfix.actions.dtype_ranges import Ranges
 from onnxfix.actions.whole_numbers import WholeNumbers
-from onnxfix.api import repair
+from onnxfix.api.repair import repair
 from onnxfix.model import load
 from onnxfix.model.inference import typed_scopes
 from onnxfix.model.model import Array

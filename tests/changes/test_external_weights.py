@@ -9,8 +9,8 @@ import onnx
 import pytest
 
 from benchmarks.diff import sparse_weights
+from onnxfix.api.diff import diff
 from onnxfix.changes import contents
-from onnxfix.comparisons import diff
 from onnxfix.model import Model
 
 

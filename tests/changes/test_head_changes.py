@@ -9,8 +9,8 @@ import pytest
 from comparing import changes, model, report, told
 
 import onnxfix
+from onnxfix.api.diff import diff
 from onnxfix.changes.journal import in_words
-from onnxfix.comparisons import diff
 
 PLAIN = model("y = Relu(x)")
 

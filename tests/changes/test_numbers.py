@@ -9,7 +9,7 @@ import onnx
 import pytest
 from comparing import model
 
-from onnxfix.comparisons import diff
+from onnxfix.api.diff import diff
 from onnxfix.errors import OnnxfixError
 
 NODES = "a = Relu(x) [scale] b = Mul(a, w) c = Tanh(b) y = Add(c, a)"

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from outside import Command
 
-from onnxfix import engines, health, sandbox
+from onnxfix import sandbox
+from onnxfix.api import doctor, engines
 from onnxfix.engine import Flavour, cuda
 from onnxfix.engine.driver import Driver, Gpu
 from onnxfix.engine.inspector import Loaded, parse_layers
@@ -153,10 +154,10 @@ GOOD: Answers = {"onnxruntime": ("1.32.0", ("CPUExecutionProvider",)), "library"
 
 
 @pytest.fixture
-def found(monkeypatch: pytest.MonkeyPatch) -> Callable[..., health.DoctorReport]:
+def found(monkeypatch: pytest.MonkeyPatch) -> Callable[..., doctor.DoctorReport]:
     """The report of a machine whose probes answer, or raise, what is given."""
 
-    def look(driver: Driver, flavours: tuple[Flavour, ...], **answers: Any) -> health.DoctorReport:
+    def look(driver: Driver, flavours: tuple[Flavour, ...], **answers: Any) -> doctor.DoctorReport:
         class Child:
             def call(self, function: str, *_: Any, **__: Any) -> Any:
                 answer = {**GOOD, **answers}[function.partition(":")[2]]
@@ -164,10 +165,10 @@ def found(monkeypatch: pytest.MonkeyPatch) -> Callable[..., health.DoctorReport]
                     raise answer
                 return answer
 
-        monkeypatch.setattr(health, "this_machine", lambda: Machine(flavours, driver, "Linux x86_64"))
-        monkeypatch.setattr(health, "installed", lambda: list(flavours))
+        monkeypatch.setattr(doctor, "this_machine", lambda: Machine(flavours, driver, "Linux x86_64"))
+        monkeypatch.setattr(doctor, "installed", lambda: list(flavours))
         monkeypatch.setattr(sandbox, "default", Child)
-        return health.doctor()
+        return doctor.doctor()
 
     return look
 
@@ -216,7 +217,7 @@ def test_each_finding_has_its_fix(
     code: int,
     message: str,
     fix: str,
-    found: Callable[..., health.DoctorReport],
+    found: Callable[..., doctor.DoctorReport],
 ) -> None:
     report = found(driver, flavours, **{"pycuda": ("2025.1", "12.8.0", "NVIDIA L4"), **answers})
     assert report.exit_code == code
@@ -226,7 +227,7 @@ def test_each_finding_has_its_fix(
     assert message in text(doctor_lines(report))
 
 
-def test_what_works(found: Callable[..., health.DoctorReport], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_works(found: Callable[..., doctor.DoctorReport], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cuda, "installed", lambda: True)
     whole = found(ADA, RTX, pycuda=("2025.1", "12.8.0", "NVIDIA L4"))
     assert whole.summary == "repairs: yes; builds: yes; runs: yes"

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from onnxfix.api import repair
+from onnxfix.api.repair import repair
 from onnxfix.model.model import Array
 from tests.decompose.microsoft import fed, normal, one_node
 from tests.decompose.proving import builds, evaluated, outcome_of, prove, reason, unsafe

@@ -7,7 +7,7 @@ from pathlib import Path
 import onnx
 import pytest
 
-from onnxfix.api import repair
+from onnxfix.api.repair import repair
 from tests.decompose.optimized import convolutional, decoder, encoder, fused, operators, optimized
 from tests.decompose.proving import builds
 

@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 import pytest
 
-from onnxfix.api import repair
+from onnxfix.api.repair import repair
 
 IMAGE = """<ir_version: 8, opset_import: ["" : 13]>
 g (float[N,3,8,8] x) => (float[N,5] y)

@@ -9,7 +9,7 @@ import onnx
 import pytest
 from standin import Module
 
-from onnxfix import engines
+from onnxfix.api import engines
 from onnxfix.engine import builder, inspector
 
 DYNAMIC = '<ir_version: 8, opset_import: ["" : 17]> g (float[N,3] x) => (float[N,3] y) { y = Relu(x) }'

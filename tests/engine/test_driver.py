@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from onnxfix import health
+from onnxfix.api import doctor
 from onnxfix.engine import driver
 from onnxfix.engine.driver import Driver, Gpu
 
@@ -84,5 +84,5 @@ def test_packages_of_different_versions(packages: dict[str, str], mixed: str, mo
     found = [SimpleNamespace(name=name, version=version) for name, version in packages.items()]
     found.append(SimpleNamespace(name=None, version=None))  # what a broken install leaves behind
     monkeypatch.setattr(importlib.metadata, "distributions", lambda: found)
-    said = health._mixed("tensorrt")
+    said = doctor._mixed("tensorrt")
     assert said.startswith(mixed) if mixed else said == ""

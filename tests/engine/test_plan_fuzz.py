@@ -8,7 +8,7 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from onnxfix import engines
+from onnxfix.api import engines
 from onnxfix.engine.planfile import open_plan
 from onnxfix.engine.sidecar import sidecar_path
 from onnxfix.errors import OnnxfixError

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from onnxfix import engines
+from onnxfix.api import engines
 from onnxfix.engine import Flavour
 from onnxfix.engine.driver import Driver, Gpu
 from onnxfix.engine.header import SIZE, Header, read_header

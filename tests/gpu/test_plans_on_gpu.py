@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from onnxfix import engines, health
+from onnxfix.api import doctor, engines
 from onnxfix.cli.app import main
 from onnxfix.engine.planfile import check_plan, open_plan, this_machine
 from onnxfix.engine.sidecar import read_sidecar, sidecar_path
@@ -106,6 +106,6 @@ def test_weights_stay_out(model: Save, tmp_path: Path) -> None:
 
 
 def test_doctor_finds_everything_well() -> None:
-    report = health.doctor()
+    report = doctor.doctor()
     assert report.summary == "repairs: yes; builds: yes; runs: yes"
     assert report.exit_code == 0

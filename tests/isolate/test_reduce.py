@@ -13,7 +13,7 @@ from planted import CRASHING, FAILING, FLOWING, command
 
 import onnxfix
 from benchmarks.planted import network
-from onnxfix.cutting import ReduceReport
+from onnxfix.api.cutting import ReduceReport
 from onnxfix.errors import OnnxfixError
 from onnxfix.isolate import search
 from onnxfix.verify.runtime import Session

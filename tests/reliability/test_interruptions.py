@@ -104,7 +104,7 @@ def test_a_file_that_may_not_be_read(tmp_path: Path) -> None:
 
 SERVER = """
 import os, sys, time
-import onnxfix.api
+import onnxfix.api.repair
 for line in sys.stdin:
     output, seconds = line.split()
     child = os.fork()
@@ -201,7 +201,7 @@ def test_two_runs_with_one_output(tmp_path: Path, outside: bool) -> None:
 def test_a_refused_result_leaves_no_weights_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "out").mkdir()
     onnx.save(model(20), tmp_path / "m.onnx", save_as_external_data=True, location="w.bin")
-    monkeypatch.setattr("onnxfix.api.refusal", lambda _: "it is refused")
+    monkeypatch.setattr("onnxfix.api.repair.refusal", lambda _: "it is refused")
     report = onnxfix.repair(tmp_path / "m.onnx", tmp_path / "out" / "o.onnx", verify="none")
     assert (report.output, report.unwritten) == ("", "it is refused")
     assert names(tmp_path / "out") == []
@@ -243,6 +243,6 @@ def test_a_healthy_model_is_not_copied(tmp_path: Path, monkeypatch: pytest.Monke
     text = '<ir_version: 8, opset_import: ["" : 17]> g (float[2] x) => (float[2] y) { [r] y = Relu(x) }'
     onnx.save(onnx.parser.parse_model(text), tmp_path / "m.onnx")
     seen: list[Callable[..., object]] = []
-    monkeypatch.setattr("onnxfix.proof.draft", seen.append)
+    monkeypatch.setattr("onnxfix.api.proof.draft", seen.append)
     assert onnxfix.repair(tmp_path / "m.onnx", verify="none").output == ""
     assert seen == []

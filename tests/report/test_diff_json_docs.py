@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from page_models import edited, residual
 
-from onnxfix import comparisons
+from onnxfix.api import diff
 from onnxfix.changes.records import KINDS, Change, DiffReport
 
 PAGE = (Path(__file__).parents[2] / "docs" / "json.md").read_text(encoding="utf-8")
@@ -29,6 +29,6 @@ def test_every_kind_is_told() -> None:
 @pytest.mark.parametrize("kind", ["weight"])
 def test_details_are_told(kind: str) -> None:
     model = residual(10)
-    report = comparisons.diff(model, edited(model))
+    report = diff.diff(model, edited(model))
     details = next(change.details for change in report.changes if change.kind == kind)
     assert set(details) <= WORDS

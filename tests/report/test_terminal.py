@@ -126,7 +126,8 @@ def test_every_json_field_is_documented() -> None:
     from dataclasses import fields
 
     from onnxfix import engine_records as reports
-    from onnxfix import health, records
+    from onnxfix import records
+    from onnxfix.api import doctor
     from onnxfix.engine import records as engine_records
     from onnxfix.engine import sidecar, tensors
     from onnxfix.model import facts
@@ -137,7 +138,7 @@ def test_every_json_field_is_documented() -> None:
         *(records.Withheld, records.Check, records.Verdict),
         *(facts.Facts, facts.ValueFacts, facts.WeightFacts, facts.ScopeFacts),
         *(reports.PlanReport, sidecar.Sidecar, sidecar.FileFacts, tensors.IoTensor, engine_records.Layer),
-        *(engine_records.EngineError, engine_records.Flavour, health.DoctorReport, health.Finding),
+        *(engine_records.EngineError, engine_records.Flavour, doctor.DoctorReport, doctor.Finding),
     ]
     for kind in kinds:
         for field in fields(kind):

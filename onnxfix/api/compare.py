@@ -6,10 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
+from onnxfix.api.run import Inputs, cannot_run, feeds_for, refusal
 from onnxfix.engine.run import why_not
 from onnxfix.engine_records import CompareReport, LayerDifference
 from onnxfix.errors import OnnxfixError
-from onnxfix.execution import Inputs, cannot_run, feeds_for, refusal
 from onnxfix.model import load
 from onnxfix.verify.engine_run import EngineComparison, compare_engine
 from onnxfix.verify.layers import LayerReport, compare_layers

@@ -13,9 +13,9 @@ from typing import Any
 
 import onnx
 
-from onnxfix.destination import destination_of
+from onnxfix.api.destination import destination_of
+from onnxfix.api.run import write_npz
 from onnxfix.errors import OnnxfixError
-from onnxfix.execution import write_npz
 from onnxfix.files import write_whole
 from onnxfix.isolate.answers import Answers
 from onnxfix.isolate.checks import Check, Command, Engine, Finite, Numeric

@@ -1,69 +1,24 @@
-"""The straight lines: check() and repair(), from a file to a typed record."""
+"""The straight lines of repair(), convert_opset() and opsets(): from a file to a typed record."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import onnx
-
-from onnxfix.checking import checked
-from onnxfix.destination import destination_of
-from onnxfix.errors import OnnxfixError
+from onnxfix.api.destination import destination_of
+from onnxfix.api.guilt import Guilt
+from onnxfix.api.interface import asked, interface_changes_of, write_rest
+from onnxfix.api.proof import METADATA_KEY, Drafts, Proof, Verification, refusal
+from onnxfix.api.settings import Progress, Source, options_of, rules_of, summary, title_of
 from onnxfix.fixpoint.catalogue import load_rules
 from onnxfix.fixpoint.conversion import repaired
-from onnxfix.fixpoint.options import Options
 from onnxfix.fixpoint.reach import reach
 from onnxfix.fixpoint.rounds import Outcome
-from onnxfix.guilt import Guilt
-from onnxfix.interface import asked, interface_changes_of, write_rest
-from onnxfix.model import Draft, Model, load, weight_files
-from onnxfix.model.types import STANDARD
-from onnxfix.proof import METADATA_KEY, Drafts, Proof, Verification, refusal
-from onnxfix.records import CheckReport, ModelSummary, OpsetReport, RepairReport, Withheld
-from onnxfix.rewrite.rule import Rule
-from onnxfix.targets import local_target, resolve
-from onnxfix.targets.records import Target
-
-Source = str | Path | onnx.ModelProto
-Progress = Callable[[str], object]
-
-
-def check(
-    model: Source,
-    *,
-    target: str | None = None,
-    select: Sequence[str] = (),
-    ignore: Sequence[str] = (),
-    rules: Sequence[str | Path] = (),
-    ask_target: bool = True,
-    progress: Progress = str,
-) -> CheckReport:
-    """Find defects; nothing is changed.
-
-    `target` is a name such as "trt8.6" or "jetson-nano", by default the TensorRT on this machine.  `select` and
-    `ignore` hold rule codes, names or families; `rules` are folders with rules of your own.  The target's own parser
-    and builder are asked where they are installed, unless `ask_target` is false; elsewhere the fact base answers.
-    Raises OnnxfixError for a file that is no model, a rule with a mistake, or an unknown target.
-    """
-    options = _options(target, None, select, ignore, False, False, rules)
-    every_rule = _rules(options)
-    original = load(model)
-    found = checked(original, every_rule, options, ask=ask_target, progress=progress)
-    return CheckReport(
-        model=original.label,
-        target=_title(options.target),
-        summary=summary(original),
-        diagnostics=found.diagnostics,
-        complaint=found.complaint,
-        target_name=options.target.name if options.target else "",
-        state=found.state,
-        asked=found.answer.asked,
-        notes=tuple(filter(None, (options.target.note if options.target else "", found.answer.said))),
-    )
+from onnxfix.model import Draft, load, weight_files
+from onnxfix.records import OpsetReport, RepairReport, Withheld
 
 
 def repair(
@@ -103,8 +58,8 @@ def repair(
     Raises OnnxfixError for bad input, and NotConverged when the rules undo each other.
     """
     started = time.perf_counter()
-    options = _options(target, opset, select, ignore, unsafe_fixes, interface_changes, rules)
-    every_rule = _rules(options)
+    options = options_of(target, opset, select, ignore, unsafe_fixes, interface_changes, rules)
+    every_rule = rules_of(options)
     progress("reading the model")
     original = load(model)
     destination = destination_of(original, output, in_place)
@@ -130,7 +85,7 @@ def repair(
         rest = write_rest(outcome.rest, written)
     return RepairReport(
         model=original.label,
-        target=_title(options.target),
+        target=title_of(options.target),
         before=summary(original),
         after=summary(outcome.model),
         fixes=tuple(outcome.journal),
@@ -163,51 +118,6 @@ def opsets(model: Source) -> OpsetReport:
     return OpsetReport(original.label, summary(original).opset, reach(original, load_rules()))
 
 
-def summary(model: Model) -> ModelSummary:
-    """The few facts that head a report."""
-    graph = model.proto.graph
-    return ModelSummary(
-        opset=next((entry.version for entry in model.proto.opset_import if entry.domain in STANDARD), 1),
-        ir_version=model.proto.ir_version,
-        nodes=len(graph.node),
-        inputs=tuple(value.name for value in graph.input),
-        outputs=tuple(value.name for value in graph.output),
-    )
-
-
-def _options(
-    target: str | None,
-    opset: int | None,
-    select: Sequence[str],
-    ignore: Sequence[str],
-    unsafe_fixes: bool,
-    interface_changes: bool,
-    rules: Sequence[str | Path],
-) -> Options:
-    return Options(
-        target=resolve(target) if target else local_target(),
-        opset=opset,
-        select=tuple(select),
-        ignore=tuple(ignore),
-        unsafe_fixes=unsafe_fixes,
-        interface_changes=interface_changes,
-        rule_folders=tuple(Path(folder) for folder in rules),
-    )
-
-
-def _rules(options: Options) -> tuple[Rule, ...]:
-    every_rule = load_rules(options.rule_folders)
-    words = {"ALL", *(word for rule in every_rule for word in (rule.code, rule.name, rule.family))}
-    for word in (*options.select, *options.ignore):
-        if word not in words and not any(rule.code.startswith(word.upper()) for rule in every_rule):
-            raise OnnxfixError(f"no rule is called {word!r}", hint="`onnxfix rules` lists them")
-    return every_rule
-
-
-def _title(target: Target | None) -> str:
-    return target.title if target else "no TensorRT on this machine"
-
-
 def _notes(proof: Proof, outcome: Outcome, file: Draft) -> Iterator[str]:
     if proof.options.target and proof.options.target.note:
         yield proof.options.target.note
@@ -220,4 +130,4 @@ def _notes(proof: Proof, outcome: Outcome, file: Draft) -> Iterator[str]:
         yield f"the weights are in {', '.join(weights[:3])}; keep the model beside them"
 
 
-__all__ = ["METADATA_KEY", "Options", "check", "convert_opset", "opsets", "repair", "summary"]
+__all__ = ["METADATA_KEY", "convert_opset", "opsets", "repair"]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from onnxfix import engine, sandbox
-from onnxfix.destination import destination_of
+from onnxfix.api.destination import destination_of
 from onnxfix.engine.backend import choose
 from onnxfix.engine.inspector import Loaded
 from onnxfix.engine.options import BuildOptions

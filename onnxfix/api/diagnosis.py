@@ -8,6 +8,7 @@ from typing import Literal
 
 from onnxfix.actions import Context
 from onnxfix.actions.refusals import NOTHING, Refusals
+from onnxfix.api.proof import candidate_file
 from onnxfix.errors import NotConverged
 from onnxfix.fixpoint.conversion import repaired
 from onnxfix.fixpoint.diagnose import Finding
@@ -17,7 +18,6 @@ from onnxfix.legalise import Answer, answer_of, known_refusals, legalise
 from onnxfix.model import Model
 from onnxfix.model.inference import DEADLY
 from onnxfix.model.origin import origin_of
-from onnxfix.proof import candidate_file
 from onnxfix.records import Check, Diagnostic, State
 from onnxfix.rewrite.rule import Rule
 from onnxfix.targets import operator_source

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from onnxfix.cache import Cache, question
+from onnxfix.api.cache import Cache, question
 from onnxfix.errors import ModelFileError
 from onnxfix.records import CheckReport
 from onnxfix.targets import local_target, resolve
@@ -79,12 +79,13 @@ def _one(
 ) -> CheckReport:
     if (known := kept.get(path)) is not None:
         return known
-    from onnxfix import api, sandbox
+    from onnxfix import sandbox
+    from onnxfix.api.check import check
     from onnxfix.model import load, weight_files
 
     sandbox.checker().start()
     progress(f"checking {path}")
-    report = api.check(
+    report = check(
         path,
         target=target or None,
         select=plan.select,

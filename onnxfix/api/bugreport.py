@@ -14,11 +14,11 @@ from typing import Any
 import onnx
 
 from onnxfix import engine
-from onnxfix.api import check
-from onnxfix.cutting import reduce
+from onnxfix.api.check import check
+from onnxfix.api.cutting import reduce
+from onnxfix.api.doctor import DoctorReport, doctor
 from onnxfix.errors import OnnxfixError
 from onnxfix.files import write_whole
-from onnxfix.health import DoctorReport, doctor
 from onnxfix.isolate.checks import Engine
 from onnxfix.isolate.shrink import loose_weights, randomized
 from onnxfix.model import Model, load, save

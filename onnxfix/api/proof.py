@@ -16,10 +16,10 @@ import onnx
 from onnxfix import __version__
 from onnxfix.actions.refusals import Refusals
 from onnxfix.actions.request import NO_REQUEST
+from onnxfix.api.guilt import Investigation
 from onnxfix.fixpoint.conversion import repaired
 from onnxfix.fixpoint.options import FixKey, Options
 from onnxfix.fixpoint.rounds import Outcome, continued
-from onnxfix.guilt import Investigation
 from onnxfix.legalise import Attempt, known_refusals, legalise
 from onnxfix.model import Draft, Model, draft, save, weight_files
 from onnxfix.model.messages import copied
