@@ -11,7 +11,6 @@ from typing import Any
 
 import onnx
 
-from onnxfix.actions.carried_nodes import OWN, on_carriers
 from onnxfix.actions.context import Context
 from onnxfix.actions.dtype_intervals import INT64 as INT64_RANGE
 from onnxfix.actions.dtype_intervals import OF_TYPE, Range, inside
@@ -54,6 +53,8 @@ def _contract(context: Context, scope: Scope) -> dict[str, Range]:
 
 def _values(scope: Scope, node: onnx.NodeProto, small: frozenset[int]) -> set[str]:
     """The values of the small types that a node reads or makes."""
+    from onnxfix.actions.carried_nodes import OWN  # it needs many modules, and few models have a small type
+
     if node.domain not in STANDARD and (node.domain != "com.microsoft" or node.op_type not in OWN):
         return set()
     return {name for name in (*node.input, *node.output) if name and scope.type_of(name).dtype in small}
@@ -81,6 +82,8 @@ def _tied_to_refusals(context: Context, scopes: Sequence[Scope], small: frozense
 def _proposal(
     context: Context, scope: Scope, index: int, small: frozenset[int], whole: WholeNumbers, *, tied: bool
 ) -> Iterator[Proposal]:
+    from onnxfix.actions.carried_nodes import on_carriers
+
     node = scope.nodes[index]
     op = Op(scope, index, context.names)
     kinds = " and ".join(sorted({dtype_name(scope.type_of(name).dtype) for name in _values(scope, node, small)}))

@@ -10,6 +10,7 @@ from onnxfix.actions.refusals import NOTHING, Refusals
 from onnxfix.actions.request import NO_REQUEST, Request
 from onnxfix.model.model import Model
 from onnxfix.model.names import Names
+from onnxfix.model.operators import Operator, by_operator
 from onnxfix.model.scope import Scope
 from onnxfix.model.sequences import LISTS
 from onnxfix.rewrite.rule import Rule
@@ -77,12 +78,11 @@ class Context:
         return (node for node in nodes if self.wants(*node))
 
     @cached_property
-    def _by_operator(self) -> dict[tuple[str, str], list[tuple[Scope, int]]]:
-        found: dict[tuple[str, str], list[tuple[Scope, int]]] = {}
+    def _by_operator(self) -> dict[Operator, list[tuple[Scope, int]]]:
+        found: dict[Operator, list[tuple[Scope, int]]] = {}
         for scope in self.scopes:
-            for index, node in enumerate(scope.nodes):
-                domain = "" if node.domain == "ai.onnx" else node.domain
-                found.setdefault((domain, node.op_type), []).append((scope, index))
+            for operator, indexes in by_operator(scope).items():
+                found.setdefault(operator, []).extend((scope, index) for index in indexes)
         return found
 
 

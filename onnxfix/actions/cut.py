@@ -77,9 +77,8 @@ def _made_before(scope: Scope, name: str, behind: set[int]) -> bool:
 
 def _crossing(scope: Scope, before: Sequence[int], behind: Sequence[int]) -> list[str]:
     """The values that one part makes and the other reads, in the order in which they are read."""
-    made = {name for index in before for name in scope.nodes[index].output}
-    stored = {name for name in made if scope.constant(name) is not None}
-    return list(dict.fromkeys(name for name in reads(scope, behind) if name in made - stored))
+    made = {name for index in before for name in scope.nodes[index].output if scope.constant(name) is None}
+    return list(dict.fromkeys(name for name in reads(scope, behind) if name in made))
 
 
 def _read(scope: Scope, behind: Sequence[int], crossing: Sequence[str]) -> list[str]:

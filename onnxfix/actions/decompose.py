@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from onnxfix.actions.context import Context
-from onnxfix.decompose import BODIES, NoRewrite, Op, Unconcerned
+from onnxfix.decompose import BODIES, NoRewrite, Op, Unconcerned, body_of
 from onnxfix.errors import RuleError
 from onnxfix.model.edit import Proposal
 
@@ -32,7 +32,7 @@ def decompose(
     for scope, index in nodes:
         op = Op(scope, index, context.names)
         try:
-            BODIES[body](op)
+            body_of(body)(op)
         except Unconcerned:
             continue
         except NoRewrite as reason:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence, Set
 
 import onnx
 
 from onnxfix.model.messages import copied
+from onnxfix.model.once import once
 from onnxfix.model.scope import Scope, captured
 
 _SHOWN = 5
@@ -44,6 +46,7 @@ def exists(scope: Scope, name: str) -> bool:
     return False
 
 
+@once
 def sparse(scope: Scope) -> frozenset[str]:
     """The names of the stored sparse tensors."""
     if isinstance(scope.proto, onnx.FunctionProto) or not scope.proto.sparse_initializer:
@@ -51,7 +54,8 @@ def sparse(scope: Scope) -> frozenset[str]:
     return frozenset(tensor.values.name for tensor in scope.proto.sparse_initializer)
 
 
-def made_twice(scope: Scope) -> set[str]:
+@once
+def made_twice(scope: Scope) -> Set[str]:
     """Values that a node makes although something made them before.
 
     What such a name means depends on the order of the nodes, so that producers and users say nothing reliable
@@ -60,20 +64,28 @@ def made_twice(scope: Scope) -> set[str]:
     before = {*scope.inputs, *scope.initializers, *sparse(scope)} & scope.producer.keys()
     if scope.parent is not None:
         before |= {name for name in scope.producer if from_outside(scope, name)}
-    return before | scope.repeated
+    return before | _repeated(scope)
 
 
-def dead_nodes(scope: Scope) -> list[int]:
+def _repeated(scope: Scope) -> set[str]:
+    """The values that more than one node makes, or one node twice."""
+    made = Counter(name for names in scope.makes for name in names if name)
+    return {name for name, count in made.items() if count > 1}
+
+
+@once
+def dead_nodes(scope: Scope) -> Sequence[int]:
     """The nodes that no output needs; none when the scope has no output that a node of its makes."""
-    waiting = [name for name in scope.outputs if name in scope.producer]
+    made = scope.producer
+    waiting = [made[name][0] for name in scope.outputs if name in made]
     if not waiting:
         return []
     live: set[int] = set()
     while waiting:
-        index = scope.producer[waiting.pop()][0]
+        index = waiting.pop()
         if index not in live:
             live.add(index)
-            waiting += [name for name in reads(scope.nodes[index]) if name in scope.producer]
+            waiting += [made[name][0] for name in (*scope.reads[index], *scope.captures.get(index, ())) if name in made]
     return [index for index in range(len(scope.nodes)) if index not in live]
 
 

@@ -9,8 +9,9 @@ import onnx
 from onnxfix.actions.dtype_narrowing import RETYPED, Component, Policy, constants_of, nodes_of, values_of
 from onnxfix.model.edit import Edit, constant_node
 from onnxfix.model.messages import copied
-from onnxfix.model.model import Array, Model
+from onnxfix.model.model import Array
 from onnxfix.model.names import Names
+from onnxfix.model.once import once
 from onnxfix.model.scope import Scope
 from onnxfix.model.types import dtype_name
 
@@ -28,10 +29,13 @@ def component_edits(scope: Scope, names: Names, policy: Policy, component: Compo
     """
     suffix = dtype_name(policy.target)
     renamed = {name: names.fresh(f"{name}_{suffix}") for name in values_of(component)}
-    edits: list[Edit] = [*unlisted(scope.model)] if constants_of(component) else []
+    edits: list[Edit] = [*unlisted(scope)] if constants_of(component) else []
     twins: dict[tuple[int, int], str] = {}
-    for name in constants_of(component):
-        uses = {(tie.node, position) for tie in component for position, given in tie.constants if given == name}
+    uses_of: dict[str, Uses] = {}
+    for tie in component:
+        for position, name in tie.constants:
+            uses_of.setdefault(name, set()).add((tie.node, position))
+    for name, uses in sorted(uses_of.items()):
         array = scope.array(name)
         assert array is not None
         twin, edit = retyped_constant(scope, names, name, policy.converted(array), uses)
@@ -62,7 +66,8 @@ def retyped_constant(scope: Scope, names: Names, name: str, array: Array, uses: 
 
     The old one goes when nothing else reads it.
     """
-    last = name not in scope.output_set and set(scope.users.get(name, ())) <= uses
+    users = scope.users.get(name, ())
+    last = name not in scope.output_set and len(users) <= len(uses) and uses.issuperset(users)
     fresh = names.fresh(f"{name}_{dtype_name(onnx.helper.np_dtype_to_tensor_dtype(array.dtype))}")
     tensor = onnx.numpy_helper.from_array(array, fresh)
     if name in scope.producer:
@@ -72,15 +77,17 @@ def retyped_constant(scope: Scope, names: Names, name: str, array: Array, uses: 
     return fresh, Edit(scope.id, initializers=(tensor,), drop_initializers=gone_name)
 
 
-def unlisted(model: Model) -> tuple[Edit, ...]:
+@once
+def unlisted(scope: Scope) -> tuple[Edit, ...]:
     """What has to go with a new initializer: a file of IR version 3 lists each as an input, so its version is raised.
 
     The stored tensors leave the list of inputs, because from version 4 on a caller could replace a listed one.
     """
-    if model.proto.ir_version >= _UNLISTED:
+    proto = scope.model.proto
+    if proto.ir_version >= _UNLISTED:
         return ()
-    stored = {tensor.name for tensor in model.proto.graph.initializer}
-    listed = tuple(value.name for value in model.proto.graph.input if value.name in stored)
+    stored = {tensor.name for tensor in proto.graph.initializer}
+    listed = tuple(value.name for value in proto.graph.input if value.name in stored)
     return (Edit((), drop_inputs=listed, ir_version=_UNLISTED),)
 
 

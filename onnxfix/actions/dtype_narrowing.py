@@ -14,7 +14,7 @@ from typing import Protocol
 
 import onnx
 
-from onnxfix.actions.dtype_slots import members, signature
+from onnxfix.actions.dtype_slots import signatures
 from onnxfix.model.model import Array
 from onnxfix.model.scope import Scope
 
@@ -62,34 +62,48 @@ def components(scope: Scope, policy: Policy) -> list[Component]:
     """Everything that can change, in groups that are independent of each other, in the order of the nodes."""
     if policy.source not in scope.dtypes:
         return []
-    ties = [tie for index in range(len(scope.nodes)) for tie in _ties(scope, policy, index)]
-    kept = set(scope.outputs) | {name for name, uses in scope.users.items() if any(at < 0 for _, at in uses)}
-    made = {name for index in range(len(scope.nodes)) for name in _made(scope, policy, index)} - kept
+    places = _places(scope, policy.source)
+    ties = [tie for index in places for tie in _ties(scope, policy, index)]
+    made = {name for index in places for name in _made(scope, policy, index)}
+    made -= scope.output_set.union(*scope.captures.values())
     return _connected([tie for tie in _consistent(ties, made) if tie.values or tie.constants])
+
+
+def _places(scope: Scope, dtype: int) -> list[int]:
+    """The nodes that read or make a value of a type; no tie of another node can change, nor keep one from it."""
+    names = {name for name in (*scope.users, *scope.producer) if _is(scope, name, dtype)}
+    found = {scope.producer[name][0] for name in names if name in scope.producer}
+    return sorted(found.union(index for name in names for index, _ in scope.users.get(name, ())))
+
+
+def _is(scope: Scope, name: str, dtype: int) -> bool:
+    if scope.type_of(name).dtype == dtype:
+        return True
+    tensor = scope.constant(name)
+    return tensor is not None and tensor.data_type == dtype
 
 
 def _made(scope: Scope, policy: Policy, index: int) -> Iterator[str]:
     """The outputs of a node that may change as far as the node itself is concerned."""
     node = scope.nodes[index]
     if node.op_type != "Constant" and policy.reads(node):
-        names = [name for name in node.output if name and scope.type_of(name).dtype == policy.source]
+        names = [name for name in scope.makes[index] if name and scope.type_of(name).dtype == policy.source]
         if names and policy.makes(index):
             yield from names
 
 
 def _ties(scope: Scope, policy: Policy, index: int) -> Iterator[Tie]:
     node = scope.nodes[index]
-    found = signature(scope, node) if policy.reads(node) and node.op_type not in UNTOUCHED else None
+    found = signatures(scope)[index] if policy.reads(node) and node.op_type not in UNTOUCHED else None
     if found is None or not found.tensors_only:
-        yield Tie(index, frozenset((*node.input, *node.output)), frozenset(), can_change=False)
+        yield Tie(index, frozenset((*scope.reads[index], *scope.makes[index])), frozenset(), can_change=False)
         return
     if node.op_type == "Constant":
         return
-    for group in found.groups:
-        given = members(node.input, found.inputs, group)
-        made = [name for _, name in members(node.output, found.outputs, group)]
-        allowed = policy.target in found.allowed(group)
-        yield _tie(scope, policy, index, given, made, allowed=allowed and _typed(node, given, made))
+    for group in found.groups.values():
+        given, made = group.read(scope.reads[index]), group.made(scope.makes[index])
+        allowed = policy.target in group.allowed and _typed(node, given, made)
+        yield _tie(scope, policy, index, given, made, allowed=allowed)
 
 
 def _typed(node: onnx.NodeProto, given: list[tuple[int, str]], made: list[str]) -> bool:
@@ -105,7 +119,12 @@ def _tie(
         tensor = scope.constant(name)
         if tensor is None:
             values.add(name)
-        elif allowed and tensor.data_type == policy.source and policy.fits(scope.nodes[index], position, name):
+        elif (
+            allowed
+            and tensor.data_type == policy.source
+            and scope.model.is_readable(tensor)
+            and policy.fits(scope.nodes[index], position, name)
+        ):
             constants.add((position, name))
         else:
             allowed = False

@@ -9,6 +9,7 @@ import onnx
 
 from onnxfix.actions.dtype_intervals import INT32, OF_TYPE, Range, array_range, greatest, inside, least, union
 from onnxfix.model.attributes import attribute_of
+from onnxfix.model.once import once
 from onnxfix.model.scope import Scope
 from onnxfix.model.types import STANDARD
 
@@ -23,9 +24,10 @@ class Ranges:
     def __init__(self, scope: Scope, given: Mapping[str, Range] | None = None) -> None:
         self.scope = scope
         self._known: dict[str, Range | None] = dict(given or {})
-        for node in scope.nodes:
-            found = self._result(node)
-            made = [name for name in node.output if name and scope.constant(name) is None]
+        for node, names in zip(scope.nodes, scope.makes, strict=True):
+            made = [name for name in names if name and scope.constant(name) is None]
+            whole = any(scope.type_of(name).dtype in OF_TYPE for name in made)
+            found = self._result(node) if whole else None  # what is no integer has no range
             self._known |= {name: self._settled(name, found) for name in made}
 
     def of(self, name: str) -> Range | None:
@@ -33,7 +35,8 @@ class Ranges:
         if name not in self._known:
             tensor = self.scope.constant(name)
             whole = tensor is not None and tensor.data_type in OF_TYPE
-            found = array_range(self.scope.model.array(tensor)) if tensor is not None and whole else None
+            array = self.scope.array(name) if whole else None
+            found = None if array is None else array_range(array)
             self._known[name] = self._settled(name, found)
         return self._known[name]
 
@@ -47,6 +50,12 @@ class Ranges:
         """What was found, or the range of the type where nothing was, or where the arithmetic may wrap around."""
         whole = OF_TYPE.get(self.scope.type_of(name).dtype)
         return found if whole and inside(found, whole) else whole
+
+
+@once
+def ranges_of(scope: Scope) -> Ranges:
+    """The ranges of a scope, as far as the file tells."""
+    return Ranges(scope)
 
 
 def _given(ranges: Ranges, node: onnx.NodeProto, positions: slice = slice(None)) -> list[Range | None]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 
 import onnx
 from onnx import defs
 
+from onnxfix.model.once import once
 from onnxfix.model.scope import Scope
 from onnxfix.model.types import STANDARD
 
@@ -30,6 +31,23 @@ UNTIED = Slot("", frozenset())
 
 
 @dataclass(frozen=True, slots=True)
+class Group:
+    """The slots of one type variable of a node: `inputs` and `outputs` are positions, omitted ones included."""
+
+    allowed: frozenset[int]
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+
+    def read(self, names: Sequence[str]) -> list[tuple[int, str]]:
+        """(position, name) of the given ones among a node's inputs."""
+        return [(position, names[position]) for position in self.inputs if names[position]]
+
+    def made(self, names: Sequence[str]) -> list[str]:
+        """The given ones among a node's outputs."""
+        return [names[position] for position in self.outputs if names[position]]
+
+
+@dataclass(frozen=True)
 class Signature:
     """One slot for each input and output of a node, omitted ones included."""
 
@@ -38,17 +56,30 @@ class Signature:
 
     def allowed(self, group: str) -> frozenset[int]:
         """The element types of a group."""
-        return next(slot.allowed for slot in (*self.inputs, *self.outputs) if slot.group == group)
+        return self.groups[group].allowed
 
-    @property
+    @cached_property
     def tensors_only(self) -> bool:
         """Whether the schema ties every slot and none holds a sequence or an optional."""
         return all(slot.group and slot.allowed for slot in (*self.inputs, *self.outputs))
 
-    @property
-    def groups(self) -> list[str]:
-        """The groups, in the order of the node's inputs and outputs."""
-        return list(dict.fromkeys(slot.group for slot in (*self.inputs, *self.outputs) if slot.group))
+    @cached_property
+    def groups(self) -> dict[str, Group]:
+        """The groups by name, in the order of the node's inputs and outputs."""
+        allowed: dict[str, frozenset[int]] = {}
+        places: dict[str, tuple[list[int], list[int]]] = {}
+        for side, slots in enumerate((self.inputs, self.outputs)):
+            for position, slot in enumerate(slots):
+                if slot.group:
+                    allowed.setdefault(slot.group, slot.allowed)
+                    places.setdefault(slot.group, ([], []))[side].append(position)
+        return {name: Group(allowed[name], tuple(given), tuple(made)) for name, (given, made) in places.items()}
+
+
+@once
+def signatures(scope: Scope) -> list[Signature | None]:
+    """The slots of each node of a scope."""
+    return [signature(scope, node) for node in scope.nodes]
 
 
 def signature(scope: Scope, node: onnx.NodeProto) -> Signature | None:
@@ -56,15 +87,9 @@ def signature(scope: Scope, node: onnx.NodeProto) -> Signature | None:
 
     None, too, for a node in a function whose caller gives an attribute, which may be a type.
     """
-    if node.domain not in STANDARD or any(attribute.ref_attr_name for attribute in node.attribute):
+    if node.domain not in STANDARD or (node.attribute and any(item.ref_attr_name for item in node.attribute)):
         return None
     return _signature(node.op_type, scope.opset, len(node.input), len(node.output))
-
-
-def members(names: Sequence[str], slots: Sequence[Slot], group: str) -> list[tuple[int, str]]:
-    """(position, name) of the values of a group among a node's inputs, or outputs."""
-    pairs = enumerate(zip(names, slots, strict=True))
-    return [(position, name) for position, (name, slot) in pairs if name and slot.group == group]
 
 
 @cache

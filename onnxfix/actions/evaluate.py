@@ -55,8 +55,9 @@ def _with_reference(model: onnx.ModelProto) -> dict[str, Any]:
             results = ReferenceEvaluator(single).run(None, {v.name: values[v.name] for v in inputs})
         except Exception:
             continue
-        computed.update({value.name: result for value, result in zip(outputs, results, strict=True)})
-        values.update(computed)
+        found = {value.name: result for value, result in zip(outputs, results, strict=True)}
+        computed.update(found)
+        values.update(found)
     return computed
 
 

@@ -11,6 +11,7 @@ from onnxfix import sandbox
 from onnxfix.actions.context import Context
 from onnxfix.model.edit import Edit, Proposal
 from onnxfix.model.model import Array
+from onnxfix.model.patience import patience
 from onnxfix.model.scope import Scope, subgraphs
 from onnxfix.model.shape_values import Known, shape_values
 from onnxfix.model.types import STANDARD, ValueType
@@ -48,12 +49,13 @@ def _foldable(scope: Scope, sizes: Known, max_bytes: int) -> list[int]:
     constant: set[str] = set()
     found, room = [], _AT_ONCE
     for index, node in enumerate(scope.nodes):
-        made = [name for name in node.output if name]
-        if not made or any(name in scope.output_set for name in made):
+        made = [name for name in scope.makes[index] if name]
+        if not made or not scope.output_set.isdisjoint(made):
             continue
         shape_like = len(made) == 1 and made[0] in sizes
         if not shape_like:
-            if not _computable(scope, node, constant) or not _worth(scope, node, max_bytes):
+            known = all(name in constant or scope.constant(name) is not None for name in scope.reads[index] if name)
+            if not known or not _computable(node) or not _worth(scope, node, max_bytes):
                 continue
             cost = sum(_bytes(scope.type_of(name)) or 0 for name in {*node.input, *made} - constant)
             if cost > room:
@@ -64,12 +66,11 @@ def _foldable(scope: Scope, sizes: Known, max_bytes: int) -> list[int]:
     return found
 
 
-def _computable(scope: Scope, node: onnx.NodeProto, constant: set[str]) -> bool:
+def _computable(node: onnx.NodeProto) -> bool:
+    """Whether a node can be computed alone once its inputs are known."""
     if node.op_type in KEPT or node.domain not in STANDARD or any(True for _ in subgraphs(node)):
         return False
-    if any(attribute.ref_attr_name for attribute in node.attribute):
-        return False
-    return all(name in constant or scope.constant(name) is not None for name in node.input if name)
+    return not any(attribute.ref_attr_name for attribute in node.attribute)
 
 
 def _worth(scope: Scope, node: onnx.NodeProto, max_bytes: int) -> bool:
@@ -150,7 +151,7 @@ def _evaluated(scope: Scope, values: dict[str, Array], indexes: list[int]) -> di
     )
     try:
         computed: dict[str, Array] = sandbox.default().call(
-            "onnxfix.actions.evaluate:evaluate", model.SerializeToString(), timeout=60
+            "onnxfix.actions.evaluate:evaluate", model.SerializeToString(), timeout=patience(scope.model, 60.0)
         )
     except sandbox.SandboxFailure:  # a crash or a hang: these nodes stay as they are
         return {}

@@ -10,9 +10,10 @@ import onnx
 from onnxfix.actions.context import Context
 from onnxfix.model.edit import Edit, Proposal
 from onnxfix.model.messages import copied
+from onnxfix.model.operators import by_operator
 from onnxfix.model.scope import Scope
 from onnxfix.model.shape_values import Sizes, shape_values
-from onnxfix.model.types import STANDARD, Dim
+from onnxfix.model.types import Dim
 
 
 def fold_reshape(context: Context) -> Iterator[Proposal]:
@@ -23,10 +24,9 @@ def fold_reshape(context: Context) -> Iterator[Proposal]:
     tensor without elements, which is why a 0 among the known elements leaves the node as it is.
     """
     for scope in context.scopes:
-        known = shape_values(scope)
-        for index, node in enumerate(scope.nodes):
-            is_reshape = node.op_type == "Reshape" and node.domain in STANDARD and len(node.input) == 2
-            sizes = known.get(node.input[1]) if is_reshape else None
+        for index in by_operator(scope).get(("", "Reshape"), ()):
+            node = scope.nodes[index]
+            sizes = shape_values(scope).get(node.input[1]) if len(node.input) == 2 else None
             if sizes is None or sizes.known or sizes.rank != 1:
                 continue
             if any(a.name == "allowzero" and a.i for a in node.attribute):

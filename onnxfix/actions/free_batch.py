@@ -34,9 +34,9 @@ def free_batch(context: Context) -> Iterator[Proposal]:
     stored = context.main.initializers
     values = {value.name: from_value_info(value) for value in graph.input if value.name not in stored}
     batch, sizes = freed(context.request, values)
-    burnt = any(values[name].dims != (size, *(values[name].dims or ())[1:]) for name, size in sizes.items())
+    burnt = any(isinstance((values[name].dims or (None,))[0], int) for name in sizes)
     old = _sized(context.model, sizes, batch)
-    made = _freed(context.model, sizes, old, batch) if sizes else context.model
+    made = _freed(context.model, sizes, old, batch, burnt) if sizes else context.model
     if not sizes or not (burnt or made.proto.graph.node != graph.node):
         return
     old_nodes = {node.SerializeToString(deterministic=True) for node in graph.node}
@@ -98,7 +98,7 @@ def _set(dim: onnx.TensorShapeProto.Dimension, size: int | str) -> None:
         dim.dim_param = size
 
 
-def _freed(model: Model, sizes: dict[str, int | str], old: Model, batch: int) -> Model:
+def _freed(model: Model, sizes: dict[str, int | str], old: Model, batch: int, burnt: bool) -> Model:
     """The model with its Reshapes freed one after the other, the new sizes, and its outputs' shapes inferred."""
     before = typed_scopes(old)[0][0]
     name = next((size for size in sizes.values() if isinstance(size, str)), BATCH)
@@ -107,7 +107,7 @@ def _freed(model: Model, sizes: dict[str, int | str], old: Model, batch: int) ->
         scope = typed_scopes(free)[0][0]
         proto = copied(free.proto)
         names = Names(scopes_of(free))
-        changed = _free_reshapes(proto, scope, before, names)
+        changed = _free_reshapes(proto, scope, before, names, burnt)
         if not changed and not free_constant(proto.graph, scope, batch, names):
             break
         free = free.with_proto(proto)
@@ -131,8 +131,11 @@ def _labelled(kind: ValueType, was: ValueType, batch: int, name: str) -> ValueTy
     )
 
 
-def _free_reshapes(proto: onnx.ModelProto, scope: Scope, before: Scope, names: Names) -> bool:
-    """Free the Reshapes whose input has the new batch by now; whether there was one."""
+def _free_reshapes(proto: onnx.ModelProto, scope: Scope, before: Scope, names: Names, burnt: bool) -> bool:
+    """Free the Reshapes whose input has the new batch by now; whether there was one.
+
+    Where no input had a burnt-in batch, a target with -1 fits every batch already and means what it says.
+    """
     changed = False
     for index, node in enumerate(scope.nodes):
         if node.op_type != "Reshape" or node.domain not in STANDARD or len(node.input) < 2:
@@ -143,7 +146,7 @@ def _free_reshapes(proto: onnx.ModelProto, scope: Scope, before: Scope, names: N
         if target is None or dims is None or was is None or any(a.name == "allowzero" and a.i for a in node.attribute):
             continue
         shape = free_target([int(size) for size in target], dims, was, made)
-        if shape is not None and shape != target.tolist():
+        if shape is not None and shape != target.tolist() and (burnt or -1 not in target):
             _retarget(proto.graph, index, names.fresh(f"{node.output[0]}_shape"), shape)
             changed = True
     return changed

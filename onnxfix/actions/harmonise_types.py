@@ -77,7 +77,7 @@ def _edits(
     inputs: dict[tuple[int, int], str] = {}
     casts: dict[str, onnx.NodeProto] = {}
     if stored:
-        yield from unlisted(scope.model)
+        yield from unlisted(scope)
     for name, array in stored.items():
         uses = {(mix.node, position) for position, given in wrong if given == name}
         twin, edit = retyped_constant(scope, names, name, _cast(array, mix.wanted), uses)

@@ -11,7 +11,7 @@ from onnxfix.actions.context import Context
 from onnxfix.actions.dtype_edits import component_edits, drop_overlaps
 from onnxfix.actions.dtype_intervals import inside
 from onnxfix.actions.dtype_narrowing import Component, components, constants_of, nodes_of, values_of
-from onnxfix.actions.dtype_ranges import MOVING, Ranges
+from onnxfix.actions.dtype_ranges import MOVING, ranges_of
 from onnxfix.model.attributes import attribute_of
 from onnxfix.model.edit import Proposal
 from onnxfix.model.model import Array
@@ -65,7 +65,7 @@ class FloatPolicy:
     target = int(_T.FLOAT)
 
     def __init__(self, scope: Scope, *, exact: bool) -> None:
-        self.scope, self.exact, self._ranges = scope, exact, Ranges(scope)
+        self.scope, self.exact = scope, exact
 
     def reads(self, node: onnx.NodeProto) -> bool:
         """Everything when numbers may be rounded, else what computes nothing."""
@@ -78,7 +78,7 @@ class FloatPolicy:
             return True
         if node.op_type == "Cast":
             source = self.scope.type_of(node.input[0]).dtype
-            return source in _NARROW or inside(self._ranges.of(node.input[0]), _WHOLE)
+            return source in _NARROW or inside(ranges_of(self.scope).of(node.input[0]), _WHOLE)
         if node.op_type == "ConstantOfShape":
             value = attribute_of(node, "value")
             return value is None or same_as_float(onnx.numpy_helper.to_array(value))

@@ -11,7 +11,7 @@ from onnxfix.actions.context import Context
 from onnxfix.actions.dtype_edits import component_edits
 from onnxfix.actions.dtype_intervals import INT32, INT64, inside
 from onnxfix.actions.dtype_narrowing import Component, components, constants_of, nodes_of, values_of
-from onnxfix.actions.dtype_ranges import Ranges
+from onnxfix.actions.dtype_ranges import ranges_of
 from onnxfix.model.edit import Proposal
 from onnxfix.model.model import Array
 from onnxfix.model.scope import Scope
@@ -53,7 +53,7 @@ class IntegerPolicy:
     target = int(onnx.TensorProto.INT32)
 
     def __init__(self, scope: Scope) -> None:
-        self.scope, self.ranges = scope, Ranges(scope)
+        self.scope, self.ranges = scope, ranges_of(scope)
 
     def reads(self, node: onnx.NodeProto) -> bool:
         """All operators but those that work with int64 only."""

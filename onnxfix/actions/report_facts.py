@@ -1,7 +1,8 @@
-"""Facts about the target that are no refusal: attributes without effect, numbers that half precision does not hold."""
+"""Facts about the target that are no refusal: attributes without effect, precisions, numbers too large for float16."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -11,11 +12,13 @@ from onnxfix.actions.context import Context
 from onnxfix.model.edit import Proposal
 from onnxfix.model.scope import Scope
 from onnxfix.model.types import STANDARD
-from onnxfix.targets import supports
+from onnxfix.targets import Target, gpu_precision, supports
 
 HALF_MAX = float(np.finfo(np.float16).max)
 """65504: larger numbers become infinite in float16 (IEEE 754)."""
 
+_WIDE = (onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE)
+_BYTES = {onnx.TensorProto.INT8, onnx.TensorProto.UINT8}
 _MOST = 1 << 16
 """Constants of more elements are weights, which are not read for this."""
 
@@ -24,13 +27,48 @@ def report_ignored(context: Context) -> Iterator[Proposal]:
     """A note for each node with an attribute that the target takes and does not obey."""
     if context.target is None:
         return
+    answers: dict[tuple[object, ...], str] = {}  # nodes of one form are asked about once
     for scope, index in context.every_node():
         node = scope.nodes[index]
-        if node.domain in STANDARD and node.attribute:
-            given = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute if not a.ref_attr_name}
-            support = supports(context.target, node.op_type, opset=scope.opset, attributes=given)
-            if support.answer == "yes" and support.level == "ignored":
-                yield Proposal(support.reason, scope, index)
+        if node.attribute and node.domain in STANDARD:
+            form = node.op_type, scope.opset, *(attribute.SerializeToString() for attribute in node.attribute)
+            if form not in answers:
+                answers[form] = _ignored(context.target, node, scope.opset)
+            if answers[form]:
+                yield Proposal(answers[form], scope, index)
+
+
+def _ignored(target: Target, node: onnx.NodeProto, opset: int) -> str:
+    """What the target says of an attribute of the node that it does not obey; "" when it obeys all."""
+    given = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute if not a.ref_attr_name}
+    support = supports(target, node.op_type, opset=opset, attributes=given)
+    return support.reason if support.answer == "yes" and support.level == "ignored" else ""
+
+
+def report_precisions(context: Context) -> Iterator[Proposal]:
+    """A note for each precision of the model that the target's GPU is known not to compute in; at its first node."""
+    if context.target is None or context.target.compute_capability is None:
+        return
+    first: dict[str, tuple[Scope, int]] = {}
+    for scope, index in context.every_node():
+        for precision in _precisions(scope, scope.nodes[index]):
+            first.setdefault(precision, (scope, index))
+    for precision, (scope, index) in first.items():
+        support = gpu_precision(context.target, precision)
+        if support.answer == "no":
+            place = context.target.device or f"compute capability {context.target.compute_capability}"
+            text = f"{scope.nodes[index].op_type} uses {precision}, in which the GPU of {place} does not compute"
+            yield Proposal(f"{text} ({support.source})", scope, index)
+
+
+def _precisions(scope: Scope, node: onnx.NodeProto) -> Iterator[str]:
+    """int8 of a node that quantizes or works on quantized numbers, fp16 of one that makes half precision."""
+    made = {scope.type_of(name).dtype for name in node.output if name}
+    if onnx.TensorProto.FLOAT16 in made:
+        yield "fp16"
+    quantized = node.op_type.startswith(("QLinear", "QuantizeLinear", "DynamicQuantizeLinear"))
+    if (quantized and made & _BYTES) or node.op_type in ("MatMulInteger", "ConvInteger"):
+        yield "int8"
 
 
 def report_half_overflow(context: Context) -> Iterator[Proposal]:
@@ -49,7 +87,6 @@ def report_half_overflow(context: Context) -> Iterator[Proposal]:
 def _floats(scope: Scope) -> Iterator[str]:
     """The small float constants that nodes read."""
     for name in scope.users:
-        kind, tensor = scope.type_of(name), scope.constant(name)
-        wide = kind.dtype in (onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE)
-        if wide and tensor is not None and np.prod(tensor.dims or [1]) <= _MOST:
+        tensor = scope.constant(name)
+        if tensor is not None and scope.type_of(name).dtype in _WIDE and math.prod(tensor.dims) <= _MOST:
             yield name

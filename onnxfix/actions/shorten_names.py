@@ -26,7 +26,10 @@ def shorten_names(context: Context, limit: int) -> Iterable[Proposal]:
     yield from _dimensions(context, limit)
     for scope in context.scopes:
         values = {} if made_twice(scope) else _values(context, scope, limit)
-        nodes = [i for i, node in enumerate(scope.nodes) if len(node.name) > limit or values.keys() & set(node.output)]
+        nodes = [index for index, node in enumerate(scope.nodes) if len(node.name) > limit]
+        if values:
+            renamed = {scope.producer[name][0] for name in values if name in scope.producer}
+            nodes = sorted(renamed.union(nodes))
         old = [*values, *(scope.nodes[index].name for index in nodes if len(scope.nodes[index].name) > limit)]
         if old:
             message = f"{count(old, 'name')} of more than {limit} characters: {some(old)}"

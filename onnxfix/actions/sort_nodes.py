@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable
 from onnxfix.actions.context import Context
 from onnxfix.actions.definitions import count, made_twice, name_of, reads, some
 from onnxfix.model.edit import Edit, Proposal
-from onnxfix.model.order import misplaced, sorted_nodes
+from onnxfix.model.order import misplaced_in, sorted_nodes
 from onnxfix.model.scope import Scope
 
 
@@ -34,7 +34,7 @@ def find_cycles(context: Context) -> Iterable[Proposal]:
 def _unsorted(context: Context) -> Iterable[tuple[Scope, list[int], list[int], Collection[int]]]:
     """Scopes with misplaced nodes: (scope, the misplaced, the sorted order, the nodes that no order can place)."""
     for scope in context.scopes:
-        late = misplaced(scope.nodes)
+        late = misplaced_in(scope)
         if late and not made_twice(scope):
             order, stuck = sorted_nodes(scope.nodes)
             yield scope, late, order, stuck

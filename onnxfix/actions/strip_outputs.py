@@ -17,7 +17,8 @@ from onnxfix.model.scope import Scope
 def strip_outputs(context: Context) -> Iterable[Proposal]:
     """Drop trailing "" outputs where the operator's schema says that the output is optional."""
     for scope in context.scopes:
-        lengths = {index: _needed(node, scope) for index, node in enumerate(scope.nodes) if not all(node.output[-1:])}
+        ends = (index for index, names in enumerate(scope.makes) if names and not names[-1])
+        lengths = {index: _needed(scope.nodes[index], scope) for index in ends}
         found = [index for index, length in lengths.items() if length < len(scope.nodes[index].output)]
         if found:
             edits = tuple(

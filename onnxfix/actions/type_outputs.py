@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 
 import onnx
 
@@ -10,6 +10,7 @@ from onnxfix.actions.context import Context
 from onnxfix.actions.definitions import exists
 from onnxfix.model.edit import Edit, Proposal
 from onnxfix.model.messages import copied
+from onnxfix.model.once import once
 from onnxfix.model.scope import Scope
 
 
@@ -41,7 +42,7 @@ def inferred_output(scope: Scope, declared: onnx.ValueInfoProto) -> onnx.ValueIn
     output = copied(declared)
     output.type.CopyFrom(found.type)
     if output.type.HasField("tensor_type"):
-        _forget_symbols(output.type.tensor_type.shape, _symbols(scope, declared))
+        _forget_symbols(output.type.tensor_type.shape, _symbols_of_inputs(scope) | _symbols([declared]))
     return output
 
 
@@ -54,12 +55,16 @@ def _shaped(value: onnx.ValueInfoProto) -> bool:
     return value.type.WhichOneof("value") != "tensor_type" or value.type.tensor_type.HasField("shape")
 
 
-def _symbols(scope: Scope, declared: onnx.ValueInfoProto) -> set[str]:
-    values = [declared, *(value for value in scope.inputs.values() if value is not None)]
-    return {dim.dim_param for value in values for dim in value.type.tensor_type.shape.dim if dim.dim_param}
+@once
+def _symbols_of_inputs(scope: Scope) -> frozenset[str]:
+    return _symbols(value for value in scope.inputs.values() if value is not None)
 
 
-def _forget_symbols(shape: onnx.TensorShapeProto, kept: set[str]) -> None:
+def _symbols(values: Iterable[onnx.ValueInfoProto]) -> frozenset[str]:
+    return frozenset(dim.dim_param for value in values for dim in value.type.tensor_type.shape.dim if dim.dim_param)
+
+
+def _forget_symbols(shape: onnx.TensorShapeProto, kept: Set[str]) -> None:
     for dim in shape.dim:
         if dim.dim_param and dim.dim_param not in kept:
             dim.Clear()

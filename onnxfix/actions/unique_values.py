@@ -7,7 +7,7 @@ means the last of all.  Where that order cannot be trusted, the names are told a
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 
 import onnx
 
@@ -33,7 +33,7 @@ def unique_values(context: Context) -> Iterable[Proposal]:
             yield Proposal(message, scope, value=min(twice), edits=tuple(_renamed(context, scope, twice)))
 
 
-def _unclear(scope: Scope, twice: set[str]) -> set[str]:
+def _unclear(scope: Scope, twice: Set[str]) -> Set[str]:
     """The names that cannot be told apart; all of them when any node reads a value before it is made."""
     made: set[str] = set()
     for node in scope.nodes:
@@ -53,7 +53,7 @@ def _fixed(scope: Scope) -> bool:
     return scope.is_function or scope.parent is None
 
 
-def _renamed(context: Context, scope: Scope, names: set[str]) -> Iterable[Edit]:
+def _renamed(context: Context, scope: Scope, names: Set[str]) -> Iterable[Edit]:
     keepers = _keepers(scope, names)
     current: dict[str, str] = {}
     times: Counter[str] = Counter()
@@ -75,7 +75,7 @@ def _renamed(context: Context, scope: Scope, names: set[str]) -> Iterable[Edit]:
         yield Edit(scope.id, drop_outputs=tuple(scope.outputs), outputs=renamed_outputs(scope, moved))
 
 
-def _keepers(scope: Scope, names: set[str]) -> dict[str, int]:
+def _keepers(scope: Scope, names: Set[str]) -> dict[str, int]:
     """The node whose definition keeps the name: the last one for an output, else the first.
 
     None does when the name is given from elsewhere, or when the file declares a type for it, which may be meant

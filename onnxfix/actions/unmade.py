@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from onnxfix.actions.context import Context
 from onnxfix.actions.definitions import count, dead_nodes, exists, holder, made_twice, name_of, reads, some
 from onnxfix.model.edit import Edit, Proposal
+from onnxfix.model.once import once
 from onnxfix.model.scope import Scope, ScopeId
 
 
@@ -32,19 +33,24 @@ def find_unmade_outputs(context: Context) -> Iterable[Proposal]:
             yield Proposal(f"nothing makes output {name}", scope, value=name, edits=edits, applicability="display")
 
 
+@once
+def _missing(scope: Scope) -> frozenset[str]:
+    """The values that nodes here read, or graphs inside them, and that nothing makes."""
+    return frozenset(name for name in scope.users if name not in scope.producer and not exists(scope, name))
+
+
 def _live_readers(scope: Scope, dead: set[int]) -> Iterable[Proposal]:
-    readers: dict[str, list[int]] = {}
-    for index, node in enumerate(scope.nodes):
-        for name in filter(None, node.input):
-            if index not in dead and not exists(scope, name):
-                readers.setdefault(name, []).append(index)
-    for name, indexes in readers.items():
-        names = [name_of(scope.nodes[index]) for index in indexes]
-        yield Proposal(f"nothing makes {name}, which {some(names)} needs", scope, indexes[0], name)
+    readers = {
+        name: [(index, position) for index, position in scope.users[name] if position >= 0 and index not in dead]
+        for name in _missing(scope)
+    }
+    for live, name in sorted((live, name) for name, live in readers.items() if live):
+        names = [name_of(scope.nodes[index]) for index, _ in live]
+        yield Proposal(f"nothing makes {name}, which {some(names)} needs", scope, live[0][0], name)
 
 
 def _dead_readers(scope: Scope, dead: set[int]) -> Iterable[Proposal]:
-    lost = [index for index in sorted(dead) if any(not exists(scope, name) for name in reads(scope.nodes[index]))]
+    lost = [index for index in sorted(dead) if not _missing(scope).isdisjoint(reads(scope.nodes[index]))]
     if lost:
         names = [name_of(scope.nodes[index]) for index in lost]
         message = f"{count(lost, 'node')} that no output needs read values that nothing makes: {some(names)}"

@@ -10,7 +10,7 @@ from onnxfix.actions.context import Context
 from onnxfix.actions.dtype_edits import component_edits
 from onnxfix.actions.dtype_intervals import INT64, OF_TYPE, inside
 from onnxfix.actions.dtype_narrowing import Component, components, constants_of, nodes_of, values_of
-from onnxfix.actions.dtype_ranges import MOVING, Ranges
+from onnxfix.actions.dtype_ranges import MOVING, Ranges, ranges_of
 from onnxfix.model.attributes import attribute_of
 from onnxfix.model.edit import Proposal
 from onnxfix.model.model import Array
@@ -31,7 +31,7 @@ def widen_integers(context: Context, constants: Sequence[str], values: Sequence[
         present = {name: number for name, number in types.items() if number in scope.dtypes}
         if not present:
             continue
-        ranges = Ranges(scope)
+        ranges = ranges_of(scope)
         for name, number in present.items():
             policy = WideningPolicy(scope, ranges, number)
             for component in components(scope, policy):

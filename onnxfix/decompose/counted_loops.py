@@ -8,9 +8,8 @@ import numpy as np
 import onnx
 
 from onnxfix.decompose.op import NoRewrite, Op, Unconcerned
-from onnxfix.model.attributes import graph_of, integer_of
+from onnxfix.model.attributes import constant_tensor, graph_of, integer_of
 from onnxfix.model.messages import copied
-from onnxfix.model.scope import constant_tensor
 from onnxfix.model.types import STANDARD, from_value_info
 
 _EXACT = frozenset(

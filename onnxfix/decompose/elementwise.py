@@ -113,6 +113,14 @@ def vector_matmul(op: Op) -> None:
     op.finish(forms.squeeze(op, product, gone))
 
 
+def vector_by_one_batch(op: Op) -> None:
+    """MatMul of a vector and a stack of at least two batch axes of which the first has one element."""
+    left, right = op.dims(0), op.dims(1)
+    if len(left) != 1 or len(right) < 4 or right[0] != 1:
+        raise Unconcerned
+    vector_matmul(op)
+
+
 def bool_extreme(op: Op) -> None:
     """ReduceMax and ReduceMin of bools as int32 numbers 0 and 1; the maximum of nothing is the least number: false."""
     if op.dtype(0) != _BOOL:

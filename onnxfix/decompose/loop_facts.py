@@ -9,8 +9,9 @@ import numpy as np
 import onnx
 
 from onnxfix.decompose.op import NoRewrite, Op
+from onnxfix.model.attributes import constant_tensor
 from onnxfix.model.model import Array
-from onnxfix.model.scope import Scope, constant_tensor
+from onnxfix.model.scope import Scope
 from onnxfix.model.types import STANDARD
 
 Known = dict[str, Array]

@@ -12,8 +12,7 @@ from collections.abc import Iterable
 import onnx
 
 from onnxfix.decompose.op import Op
-from onnxfix.model.attributes import graph_of, integers_of
-from onnxfix.model.scope import constant_tensor
+from onnxfix.model.attributes import constant_tensor, graph_of, integers_of
 from onnxfix.model.types import STANDARD
 
 _SAME = frozenset(

@@ -1,4 +1,4 @@
-"""All rules: the built-in ones and the user's, every mistake found before any work."""
+"""All rules: the built-in ones and the user's, every mistake in a user's rule found before any work."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MAX_RULES = 2000
 def load_rules(folders: tuple[Path, ...] = ()) -> tuple[Rule, ...]:
     """The built-in rules and those of the given folders, by code.
 
-    Raises RuleError for a mistake in any file, and for a code or name that two rules share.
+    Raises RuleError for a mistake in a file of the folders, and for a code or name that two rules share.
     """
     rules = list(_built_in())
     for folder in folders:
@@ -39,7 +39,7 @@ def _read_folder(folder: Path) -> list[Rule]:
     for count, path in enumerate(sorted(folder.rglob("*.toml"))):
         if count >= MAX_RULES:
             raise RuleError(f"more than {MAX_RULES} rule files", where=str(folder))
-        rules.append(_read(path, str(path), path.parent.name))
+        rules.append(_read(path, str(path), path.parent.name, lazily=False))
     return rules
 
 
@@ -48,16 +48,16 @@ def _read_tree(folder: Traversable, family: str) -> Iterator[Rule]:
         if entry.is_dir():
             yield from _read_tree(entry, entry.name)
         elif entry.name.endswith(".toml"):
-            yield _read(entry, f"rules/{family}/{entry.name}", family)
+            yield _read(entry, f"rules/{family}/{entry.name}", family, lazily=True)
 
 
-def _read(entry: Traversable, source: str, family: str) -> Rule:
+def _read(entry: Traversable, source: str, family: str, *, lazily: bool) -> Rule:
     try:
         with entry.open("rb") as file:
             text = file.read(MAX_FILE + 1).decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise RuleError(f"cannot be read: {error}", where=source) from None
-    return parse_rule(text, source, family, PARAMETERS)
+    return parse_rule(text, source, family, PARAMETERS, lazily=lazily)
 
 
 def _unique(rules: list[Rule]) -> tuple[Rule, ...]:

@@ -10,13 +10,14 @@ from onnxfix.actions import ACTIONS, ASKED, Context
 from onnxfix.actions.definitions import made_twice
 from onnxfix.fixpoint.options import FixKey
 from onnxfix.model.edit import Proposal
+from onnxfix.model.operators import Operator, by_operator
 from onnxfix.model.scope import Scope
 from onnxfix.records import Applicability, Diagnostic, Level
-from onnxfix.rewrite.match import match
+from onnxfix.rewrite.match import match, may_match
 from onnxfix.rewrite.replace import replacement
 from onnxfix.rewrite.rule import Match, Rewrite, Rule
 
-Index = dict[tuple[str, str], list[tuple[Rule, Rewrite]]]
+Index = dict[Operator, list[tuple[Rule, Rewrite]]]
 
 FIRST = "unique_values"
 """The action that gives values made twice names of their own."""
@@ -133,10 +134,11 @@ def _index(rules: Iterable[Rule]) -> Index:
 
 def _rewrites(context: Context, index: Index) -> Iterator[Finding]:
     for scope in context.scopes:
-        for number, node in enumerate(scope.nodes):
+        operators = {number: operator for operator in index for number in by_operator(scope).get(operator, ())}
+        for number in sorted(operators):
             found: set[str] = set()
-            for rule, rewrite in index.get(("" if node.domain == "ai.onnx" else node.domain, node.op_type), ()):
-                if rule.code in found or not _in_range(rule, scope):
+            for rule, rewrite in index[operators[number]]:
+                if rule.code in found or not _in_range(rule, scope) or not may_match(scope, rewrite, number):
                     continue
                 matched = _attempt(
                     context, rule, scope, number, partial(_matched, context, scope, rule, rewrite, number)

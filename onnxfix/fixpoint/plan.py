@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from onnxfix.fixpoint.diagnose import Finding
@@ -68,23 +68,21 @@ class _Taken:
 
         A node that goes or changes takes the graphs inside it along.
         """
-        touched = proposal.touched()
-        around = _enclosing(touched)
-        if self._closed or (proposal.exclusive and self._some) or touched & self._keys:
+        edits = proposal.edits
+        around = {key for edit in edits if edit.touched for key in _enclosing(edit.scope)}
+        if self._closed or (proposal.exclusive and self._some) or not around.isdisjoint(self._keys):
             return False
-        if around & self._keys or touched & self._around:
+        if not all(edit.touched.isdisjoint(taken) for edit in edits for taken in (self._keys, self._around)):
             return False
-        self._keys |= touched
+        self._keys.update(*(edit.touched for edit in edits))
         self._around |= around
         self._some, self._closed = True, proposal.exclusive
         return True
 
 
-def _enclosing(keys: set[Key]) -> set[Key]:
-    """For each key inside a subgraph: the nodes that hold the subgraph, outward to the main graph."""
-    return {
-        (scope[:end], scope[end])
-        for scope in {scope for scope, _ in keys}
-        for end in range(len(scope) - 3, -1, -3)
-        if isinstance(scope[end], int)
-    }
+def _enclosing(scope: ScopeId) -> Iterator[Key]:
+    """For a subgraph: the nodes that hold it, outward to the main graph."""
+    for end in range(len(scope) - 3, -1, -3):
+        place = scope[end]
+        if isinstance(place, int):
+            yield scope[:end], place

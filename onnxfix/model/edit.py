@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import onnx
@@ -14,7 +15,7 @@ import onnx
 from onnxfix.model.messages import copied
 from onnxfix.model.model import Model
 from onnxfix.model.order import misplaced, sorted_nodes
-from onnxfix.model.scope import Scope, ScopeId, subgraphs
+from onnxfix.model.scope import Scope, ScopeId, free_values, subgraphs
 from onnxfix.records import Applicability, AppliedFix, Level
 
 Body = onnx.GraphProto | onnx.FunctionProto
@@ -43,6 +44,20 @@ class Edit:
     opsets: Mapping[str, int] = field(default_factory=dict)
     ir_version: int = 0
     model: onnx.ModelProto | None = None
+
+    @cached_property
+    def touched(self) -> frozenset[tuple[ScopeId, int | str]]:
+        """What no other proposal of the same round may change: nodes by index, initializers and values by name."""
+        keys: tuple[int | str, ...] = (
+            *self.remove,
+            *self.drop_initializers,
+            *self.drop_inputs,
+            *self.drop_outputs,
+            *self.rename,
+            *(value.name for value in (*self.inputs, *self.outputs)),
+            *(tensor.name for tensor in self.initializers),
+        )
+        return frozenset((self.scope, key) for key in keys)
 
 
 @dataclass(frozen=True)
@@ -73,37 +88,27 @@ class Proposal:
         """The node the finding is about."""
         return None if self.node is None else self.scope.nodes[self.node]
 
-    def touched(self) -> set[tuple[ScopeId, int | str]]:
-        """What no other proposal of the same round may change: nodes by index, initializers and values by name."""
-        keys: set[tuple[ScopeId, int | str]] = set()
-        for edit in self.edits:
-            names = (
-                *edit.drop_initializers,
-                *edit.drop_inputs,
-                *edit.drop_outputs,
-                *edit.rename,
-                *(value.name for value in (*edit.inputs, *edit.outputs)),
-                *(tensor.name for tensor in edit.initializers),
-            )
-            keys.update((edit.scope, index) for index in edit.remove)
-            keys.update((edit.scope, name) for name in names)
-        return keys
-
 
 def apply_edits(model: Model, edits: Iterable[Edit]) -> Model:
     """A new model with all edits made; the given one is not changed.  The edits must not overlap."""
     edits = list(edits)
     whole = next((edit.model for edit in edits if edit.model is not None), None)
     if whole is not None:
-        return model.with_proto(whole)
+        return model.with_proto(whole).lightened()
     proto = copied(model.proto)
+    edit_proto(proto, edits)
+    made = model.with_proto(proto)
+    return made.lightened() if any(edit.initializers for edit in edits) else made
+
+
+def edit_proto(proto: onnx.ModelProto, edits: Iterable[Edit]) -> None:
+    """Make edits, none of which replaces the whole, in a model that nobody else holds."""
     by_scope: dict[ScopeId, list[Edit]] = {}
     for edit in edits:
         by_scope.setdefault(edit.scope, []).append(edit)
     bodies = {identity: _body(proto, identity) for identity in by_scope}
     for identity in sorted(by_scope, key=len, reverse=True):  # inner graphs first, while outer indexes still hold
         _apply_to_body(proto, bodies[identity], by_scope[identity])
-    return model.with_proto(proto)
 
 
 def _body(proto: onnx.ModelProto, identity: ScopeId) -> Body:
@@ -187,9 +192,7 @@ def rename_uses(node: onnx.NodeProto, rename: Mapping[str, str]) -> None:
         if name in rename:
             node.input[position] = rename[name]
     for _, _, graph in subgraphs(node):
-        own = {v.name for v in graph.input} | {t.name for t in graph.initializer}
-        own.update(name for inner in graph.node for name in inner.output)
-        visible = {old: new for old, new in rename.items() if old not in own}
+        visible = {name: rename[name] for name in free_values(graph) if name in rename}
         if not visible:
             continue
         for inner in graph.node:

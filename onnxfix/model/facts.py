@@ -139,5 +139,5 @@ def _external(model: Model) -> dict[str, int]:
     for tensor in external_tensors(model.proto):
         location = place_of(tensor)[0]
         if location != SELF:
-            files[location] = files.get(location, 0) + len(model.tensor_bytes(tensor))
+            files[location] = files.get(location, 0) + model.extent(tensor).length
     return dict(sorted(files.items()))

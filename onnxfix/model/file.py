@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import mmap
+import math
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import onnx
 from google.protobuf.descriptor import FieldDescriptor
@@ -13,9 +14,12 @@ from google.protobuf.message import DecodeError, EncodeError, Message
 
 from onnxfix.errors import ModelFileError
 from onnxfix.model.model import Model, place_of
+from onnxfix.model.stored import CHUNK, ModelBytes, StoredFile
 from onnxfix.model.wire import SELF, Buffer, WireError, strip
 
 _INT32_MAX = 2**31 - 1
+_LARGE_MESSAGE = 1 << 27
+"""Elements of stored tensors: 1 GiB of float64."""
 _SIGNATURES = (
     (b"version https://git-lfs", "a Git-LFS pointer, not the model itself", "run `git lfs pull`"),
     (b"PK\x03\x04", "a zip archive, such as a PyTorch checkpoint", "export it to ONNX first"),
@@ -41,10 +45,8 @@ def load(source: str | Path | onnx.ModelProto) -> Model:
 
 def load_alone(source: str | Path | onnx.ModelProto) -> Model:
     """Like load, for a model that may have been separated from its weight files, as git separates it."""
-    path = None if isinstance(source, onnx.ModelProto) else Path(source)
-    where = str(path or "model")
-    buffer = _serialized(source, where) if isinstance(source, onnx.ModelProto) else _mapped(Path(source), where)
-    model = Model(_decode(buffer, where), path, buffer)
+    model = _of_message(source) if isinstance(source, onnx.ModelProto) else _of_file(Path(source))
+    where = str(model.path or "model")
     for imports in (model.proto.opset_import, *(function.opset_import for function in model.proto.functions)):
         for entry in imports:
             entry.domain = "" if entry.domain == "ai.onnx" else entry.domain  # two names of one domain
@@ -52,28 +54,64 @@ def load_alone(source: str | Path | onnx.ModelProto) -> Model:
     return model
 
 
-def _serialized(proto: onnx.ModelProto, where: str) -> bytes:
+def _of_message(proto: onnx.ModelProto) -> Model:
+    """A message that may come near the 2 GiB of protobuf is never serialized, which takes twice its memory."""
+    if sum(math.prod(tensor.dims) for tensor in proto.graph.initializer) > _LARGE_MESSAGE:
+        return _of_large_message(proto)
     try:
-        return proto.SerializeToString()
-    except (EncodeError, ValueError) as error:
-        raise ModelFileError(f"cannot be serialized: {error}", where=where, hint="save it with external data") from None
+        data = proto.SerializeToString()
+    except EncodeError as error:
+        raise _too_large(error) from None
+    return Model(_decode(data, "model"), None, ModelBytes(data))
 
 
-def _mapped(path: Path, where: str) -> mmap.mmap:
+def _of_large_message(proto: onnx.ModelProto) -> Model:
+    """As `_of_message`, with every large initializer of the main graph put on disk, one after another."""
+    graph = onnx.GraphProto(**{field.name: value for field, value in _fields_without(proto.graph, "initializer")})
+    model = Model(
+        onnx.ModelProto(**{field.name: value for field, value in _fields_without(proto, "graph")}, graph=graph)
+    )
+    for tensor in proto.graph.initializer:
+        model.proto.graph.initializer.append(model.put_away(tensor))
+    try:
+        model.proto.SerializeToString()
+    except EncodeError as error:
+        raise _too_large(error) from None
+    return model
+
+
+def _too_large(error: EncodeError) -> ModelFileError:
+    """For more than 2 GiB in other places than the initializers of the main graph."""
+    return ModelFileError(f"cannot be serialized: {error}", where="model", hint="save it with external data")
+
+
+def _fields_without(message: Message, left_out: str) -> Iterator[tuple[FieldDescriptor, Any]]:
+    return ((field, value) for field, value in message.ListFields() if field.name != left_out)
+
+
+def _of_file(path: Path) -> Model:
+    file = _opened(path, str(path))
+    small = len(file) <= CHUNK
+    proto = _decode(file[:] if small else file, str(path))
+    file.check()
+    return Model(proto, path, ModelBytes(file))
+
+
+def _opened(path: Path, where: str) -> StoredFile:
     try:
         if path.is_dir():
             raise ModelFileError("is a folder, not an ONNX file", where=where, hint="name the .onnx file in it")
         if path.exists() and not path.is_file():
             raise ModelFileError("is not a regular file", where=where, hint="name an .onnx file")
-        with path.open("rb") as file:
-            if not path.stat().st_size:
-                raise ModelFileError("is empty", where=where, hint="export or download the model again")
-            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        file = StoredFile(path, held=True)
     except FileNotFoundError:
         raise ModelFileError("no such file", where=where) from None
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise ModelFileError(f"cannot be read: {reason}", where=where) from None
+    if not len(file):
+        raise ModelFileError("is empty", where=where, hint="export or download the model again")
+    return file
 
 
 def _decode(buffer: Buffer, where: str) -> onnx.ModelProto:
@@ -99,7 +137,7 @@ def _is_utf8(message: Message) -> bool:
 
 
 def _not_a_model(buffer: Buffer, where: str, reason: str) -> ModelFileError:
-    head = bytes(buffer[:1024])
+    head = buffer[:1024]
     for signature, what, hint in _SIGNATURES:
         if head.startswith(signature):
             return ModelFileError(f"is {what}", where=where, hint=hint)
@@ -136,7 +174,7 @@ def _check_external_data(model: Model) -> None:
             if mistake:
                 raise ModelFileError(f"tensor {tensor.name!r}: {mistake}", where=model.label, hint=hint)
             seen.add(location)
-        model.tensor_bytes(tensor)
+        model.extent(tensor)
 
 
 def _misplaced(folder: Path | None, location: str) -> tuple[str, str]:

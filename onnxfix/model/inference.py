@@ -16,6 +16,7 @@ from onnxfix import sandbox
 from onnxfix.model.light import light_proto
 from onnxfix.model.model import Model
 from onnxfix.model.node_types import complete_types
+from onnxfix.model.patience import patience
 from onnxfix.model.scope import Scope, Types, scopes_of, subgraphs
 
 _MEMORY = 1 << 31
@@ -30,9 +31,10 @@ DEADLY = "it crashes the checker", "the checker took longer than", "it makes the
 def typed_scopes(model: Model, *, timeout: float = 60.0) -> tuple[list[Scope], str]:
     """The scopes of a model with all types that onnx can infer, and the checker's complaint ("" when valid).
 
-    A checker that crashes or runs over `timeout` seconds is a complaint too; the types are then the declared ones.
+    A checker that crashes or runs over `timeout` seconds (a large model gets more) is a complaint too; the types are
+    then the declared ones.
     """
-    light = light_proto(model)
+    light, timeout = light_proto(model), patience(model, timeout)
     try:
         complaint, typed = sandbox.checker().call(
             "onnxfix.model.inference:inspect", light.SerializeToString(), timeout=timeout
@@ -43,12 +45,30 @@ def typed_scopes(model: Model, *, timeout: float = 60.0) -> tuple[list[Scope], s
         return scopes_of(model), f"{DEADLY[1]} {timeout:g} s"
     except sandbox.SandboxError as error:
         return scopes_of(model), str(error)
+    return scopes_of(model, _read(typed)), complaint
+
+
+def inferred_types(model: Model, *, timeout: float = 60.0) -> Types:
+    """The types that onnx can infer, by scope; none where it crashes or runs over `timeout` seconds.
+
+    A large model gets more.
+    """
+    light, timeout = light_proto(model), patience(model, timeout)
+    try:
+        return _read(
+            sandbox.checker().call("onnxfix.model.inference:infer", light.SerializeToString(), timeout=timeout)
+        )
+    except sandbox.SandboxFailure:
+        return {}
+
+
+def _read(typed: Typed) -> Types:
     types: Types = {}
     for identity, data in typed:
         graph = onnx.GraphProto.FromString(data)
         declared = (v for values in (graph.value_info, graph.output, graph.input) for v in values)
         types[identity] = {v.name: v for v in declared if v.HasField("type")}
-    return scopes_of(model, types), complaint
+    return types
 
 
 def inspect(data: bytes) -> tuple[str, Typed]:
@@ -57,6 +77,12 @@ def inspect(data: bytes) -> tuple[str, Typed]:
     with sandbox.limited_memory(_MEMORY + 16 * len(data)):
         complaint = _complaint(model)
         return complaint, list(_typed(_inferred(model).graph, ()))
+
+
+def infer(data: bytes) -> Typed:
+    """The inferred value types of each scope; runs in the sandbox."""
+    with sandbox.limited_memory(_MEMORY + 16 * len(data)):
+        return list(_typed(_inferred(onnx.ModelProto.FromString(data)).graph, ()))
 
 
 def _complaint(model: onnx.ModelProto) -> str:
@@ -79,8 +105,10 @@ def _inferred(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _typed(graph: onnx.GraphProto, identity: tuple[int | str, ...]) -> Iterable[tuple[tuple[int | str, ...], bytes]]:
-    values = onnx.GraphProto(value_info=graph.value_info, input=graph.input, output=graph.output)
-    yield identity, values.SerializeToString()
+    """The types of a graph and of the graphs inside; nothing else is left in it."""
     for index, node in enumerate(graph.node):
         for attribute, number, inner in subgraphs(node):
             yield from _typed(inner, (*identity, index, attribute, number))
+    for field in ("node", "initializer", "sparse_initializer"):
+        graph.ClearField(field)
+    yield identity, graph.SerializeToString()

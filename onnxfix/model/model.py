@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import math
-import mmap
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
+from google.protobuf.message import EncodeError
 from numpy.typing import NDArray
 
 from onnxfix.errors import ModelFileError
-from onnxfix.model.wire import SELF, Buffer
+from onnxfix.model.stored import Extent, ModelBytes, StoredFile
+from onnxfix.model.wire import HEAVY, SELF, set_place
 
 Array = NDArray[Any]
+
+_LARGE = 1 << 20
+"""A new tensor of more bytes than this is kept on disk; a smaller one on disk may be read at any time."""
+
+_IN_PASSING, _IN_ALL = 1 << 28, 1 << 30
+"""Bytes of one tensor, and of all large tensors of a model, that are read for rules that want to see their values."""
 
 
 @dataclass(frozen=True)
@@ -26,20 +32,40 @@ class Model:
 
     proto: onnx.ModelProto
     path: Path | None = None
-    buffer: Buffer = b""
-    _files: dict[Path, Buffer] = field(default_factory=dict, repr=False)
+    buffer: ModelBytes = field(default_factory=ModelBytes, repr=False)
+    _files: dict[Path, StoredFile] = field(default_factory=dict, repr=False)
+    _seen: dict[tuple[str, int, int], int] = field(default_factory=dict, repr=False)
 
     def with_proto(self, proto: onnx.ModelProto) -> Model:
         """The same weights under another skeleton."""
-        return Model(proto, self.path, self.buffer, self._files)
+        return Model(proto, self.path, self.buffer, self._files, self._seen)
 
     @property
     def label(self) -> str:
         """What messages call this model: its path, or its graph's name."""
         return str(self.path) if self.path else self.proto.graph.name or "model"
 
+    def lightened(self) -> Model:
+        """The same model with every large initializer that edits put into the skeleton kept on disk."""
+        for tensor in self.proto.graph.initializer:
+            if tensor.data_location != onnx.TensorProto.EXTERNAL and _is_large(tensor):
+                tensor.CopyFrom(self.put_away(tensor))
+        return self
+
+    def put_away(self, tensor: onnx.TensorProto) -> onnx.TensorProto:
+        """What stands for an initializer of the main graph whose bytes go to the disk; a small one, or texts, stay."""
+        if tensor.data_type == onnx.TensorProto.STRING or tensor.data_location == onnx.TensorProto.EXTERNAL:
+            return tensor
+        extent = self.extent(tensor)
+        if extent.length <= HEAVY:
+            return tensor
+        rest = {field.name: value for field, value in tensor.ListFields() if not field.name.endswith("_data")}
+        bare = onnx.TensorProto(**rest)
+        set_place(bare, SELF, self.buffer.append(extent.read()), extent.length)
+        return bare
+
     def array(self, tensor: onnx.TensorProto) -> Array:
-        """The values of a tensor, memory-mapped and read-only when they lie on disk.
+        """The values of a tensor, read-only when they lie on disk.
 
         Raises ModelFileError when the bytes are missing or do not fit the tensor's shape and type.
         """
@@ -47,27 +73,57 @@ class Model:
             return _from_inline(tensor, self.label)
         return _from_bytes(tensor, self.tensor_bytes(tensor), self.label)
 
-    def tensor_bytes(self, tensor: onnx.TensorProto) -> memoryview:
-        """The raw little-endian bytes of an EXTERNAL tensor."""
+    def is_readable(self, tensor: onnx.TensorProto) -> bool:
+        """Whether the values of a tensor may be read in passing: not of one of 256 MiB, nor of more than 1 GiB in all.
+
+        What was readable stays so.
+        """
+        if tensor.data_location != onnx.TensorProto.EXTERNAL:
+            return True
+        place = place_of(tensor)[0], (extent := self.extent(tensor)).offset, extent.length
+        if extent.length <= _LARGE or place in self._seen:
+            return True
+        if extent.length > _IN_PASSING or sum(self._seen.values()) + extent.length > _IN_ALL:
+            return False
+        self._seen[place] = extent.length
+        return True
+
+    def tensor_bytes(self, tensor: onnx.TensorProto) -> bytes:
+        """The raw little-endian bytes of an EXTERNAL tensor.  Raises ModelFileError."""
+        return self.extent(tensor).read()
+
+    def extent(self, tensor: onnx.TensorProto) -> Extent:
+        """Where the raw little-endian bytes of a tensor lie, of one in the skeleton too, but not of texts.
+
+        Raises ModelFileError for a place that is not there.
+        """
+        if tensor.data_location != onnx.TensorProto.EXTERNAL:
+            data = tensor.raw_data or onnx.numpy_helper.from_array(self.array(tensor)).raw_data
+            return Extent(ModelBytes(data), 0, len(data))
         location, offset, length = place_of(tensor, self.label)
-        source = memoryview(self.buffer if location == SELF else self._mapped(location))
+        source = self.buffer if location == SELF else self._file(location)
+        size = len(source)
         if length is None:
-            length = len(source) - offset
-        if not 0 <= offset <= offset + length <= len(source):
+            length = size - offset
+        if not 0 <= offset <= offset + length <= size:
             raise ModelFileError(
-                f"tensor {tensor.name!r} ends at byte {offset + length} of {location}, which has {len(source)} bytes",
+                f"tensor {tensor.name!r} ends at byte {offset + length} of {location}, which has {size} bytes",
                 where=self.label,
                 hint="the weight file is truncated or belongs to another model",
             )
-        return source[offset : offset + length]
+        return Extent(source, offset, length)
 
-    def _mapped(self, location: str) -> Buffer:
+    def confirm(self) -> None:
+        """Raises ModelFileError when the model's file or a weight file is not what it was when it was first read."""
+        self.buffer.check()
+        for file in self._files.values():
+            file.check()
+
+    def _file(self, location: str) -> StoredFile:
         path = (self.path.parent if self.path else Path()) / location
         if path not in self._files:
             try:
-                with path.open("rb") as file:
-                    size = os.fstat(file.fileno()).st_size
-                    self._files[path] = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if size else b""
+                self._files[path] = StoredFile(path)
             except OSError as error:
                 reason = error.strerror or error
                 raise ModelFileError(
@@ -90,6 +146,13 @@ def place_of(tensor: onnx.TensorProto, where: str = "") -> tuple[str, int, int |
         ) from None
 
 
+def _is_large(tensor: onnx.TensorProto) -> bool:
+    try:
+        return bool(tensor.ByteSize() > _LARGE)
+    except EncodeError:  # what protobuf says of 2 GiB and more
+        return True
+
+
 def _from_inline(tensor: onnx.TensorProto, where: str) -> Array:
     try:
         return onnx.numpy_helper.to_array(tensor)
@@ -97,13 +160,13 @@ def _from_inline(tensor: onnx.TensorProto, where: str) -> Array:
         raise _unreadable(tensor, str(error), where) from None
 
 
-def _from_bytes(tensor: onnx.TensorProto, data: memoryview, where: str) -> Array:
+def _from_bytes(tensor: onnx.TensorProto, data: bytes, where: str) -> Array:
     known = set(onnx.helper.get_all_tensor_dtypes()) - {onnx.TensorProto.STRING}
     if tensor.data_type not in known or min(tensor.dims, default=0) < 0:
         raise _unreadable(tensor, f"data type {tensor.data_type}, shape {list(tensor.dims)}", where)
     dtype = np.dtype(onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type))
     if math.prod(tensor.dims) * dtype.itemsize != len(data):  # packed 4-bit types, or a wrong length
-        raw = onnx.TensorProto(dims=tensor.dims, data_type=tensor.data_type, name=tensor.name, raw_data=bytes(data))
+        raw = onnx.TensorProto(dims=tensor.dims, data_type=tensor.data_type, name=tensor.name, raw_data=data)
         return _from_inline(raw, where)
     return np.frombuffer(data, dtype=dtype).reshape(tuple(tensor.dims))
 

@@ -44,21 +44,21 @@ class _Walk:
 
     def found(self) -> dict[str, onnx.ValueInfoProto]:
         """The types that are more than what is declared."""
-        better = self.scope.inferred
-        for node in self.scope.nodes:
-            if self._open(node):
+        made = {name for names in self.scope.makes for name in names if name}
+        untold = {name for name in made if not _told(self.declared.get(name))}
+        for index, node in enumerate(self.scope.nodes if untold else ()):
+            if self._open(index, untold):
                 for name, kind in self._outputs(node).items():
                     value = onnx.ValueInfoProto(name=name, type=kind)
                     if not _told(self.declared.get(name)) or from_value_info(value).static:
-                        better[name] = value
+                        self.scope.learn(name, value)
             note_sizes(self.scope, node, self.sizes)
-        return better
+        return self.scope.inferred
 
-    def _open(self, node: onnx.NodeProto) -> bool:
+    def _open(self, index: int, untold: set[str]) -> bool:
         """Whether an output is not told, or more is known of an input than when the outputs were told."""
-        return any(name in self.scope.inferred for name in node.input) or any(
-            name and not _told(self.declared.get(name)) for name in node.output
-        )
+        better = not self.scope.inferred.keys().isdisjoint(self.scope.reads[index])
+        return better or not untold.isdisjoint(self.scope.makes[index])
 
     def _outputs(self, node: onnx.NodeProto) -> dict[str, onnx.TypeProto]:
         sizes = self.sizes.get(node.input[1]) if node.op_type == "Reshape" and len(node.input) == 2 else None

@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from heapq import heapify, heappop, heappush
 
 import onnx
 
-from onnxfix.model.scope import captured
+from onnxfix.model.once import once
+from onnxfix.model.scope import Scope, captured
 
 
 def misplaced(nodes: Sequence[onnx.NodeProto]) -> list[int]:
     """Indexes of nodes that read a value before the node that makes it."""
-    made_at = {name: index for index, node in enumerate(nodes) for name in node.output if name}
-    return [
-        index
-        for index, node in enumerate(nodes)
-        if any(made_at.get(name, -1) >= index for name in (*node.input, *captured(node)))
-    ]
+    made_at = {name: index for index, node in enumerate(nodes) for name in node.output}
+    held = {index: captured(node) for index, node in enumerate(nodes) if node.attribute}
+    return _late(made_at, [node.input for node in nodes], held)
+
+
+@once
+def misplaced_in(scope: Scope) -> list[int]:
+    """Indexes of the nodes of a scope that read a value before the node that makes it."""
+    made_at = {name: index for index, names in enumerate(scope.makes) for name in names}
+    return _late(made_at, scope.reads, scope.captures)
+
+
+def _late(made_at: dict[str, int], reads: Sequence[Sequence[str]], held: Mapping[int, Collection[str]]) -> list[int]:
+    made_at.pop("", None)
+    late = {index for index, names in enumerate(reads) for name in names if made_at.get(name, -1) >= index}
+    late |= {index for index, names in held.items() for name in names if made_at.get(name, -1) >= index}
+    return sorted(late)
 
 
 def sorted_nodes(nodes: Sequence[onnx.NodeProto]) -> tuple[list[int], Collection[int]]:

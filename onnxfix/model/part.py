@@ -35,7 +35,8 @@ def part(scope: Scope, nodes: Iterable[int], inputs: Sequence[str], outputs: Seq
     graph.node.extend(constants)
     graph.node.extend(scope.nodes[index] for index in chosen)
     graph.initializer.extend(stored)
-    graph.input.extend(_interface(scope, name) for name in inputs)
+    listed = [tensor.name for tensor in stored if proto.ir_version < 4 and tensor.name not in inputs]
+    graph.input.extend(_interface(scope, name) for name in (*inputs, *listed))  # IR 3 lists stored tensors as inputs
     graph.output.extend(_interface(scope, name) for name in outputs)
     source = scope.proto
     graph.value_info.extend(value for value in source.value_info if value.name in made and value.name not in outputs)

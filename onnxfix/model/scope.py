@@ -6,13 +6,16 @@ changes are Edits (onnxfix.model.edit), after which the scopes are made anew.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import onnx
 
+from onnxfix.model.attributes import constant_tensor
 from onnxfix.model.model import Array, Model
+from onnxfix.model.nested import captured, free_values, subgraphs
 from onnxfix.model.types import ValueType, from_tensor, from_value_info
 
 ScopeId = tuple[int | str, ...]
@@ -20,12 +23,15 @@ ScopeId = tuple[int | str, ...]
 
 Types = dict[ScopeId, dict[str, onnx.ValueInfoProto]]
 
+__all__ = ["Scope", "ScopeId", "Types", "captured", "free_values", "name_in_paths", "scopes_of", "subgraphs"]
+
 
 @dataclass
 class Scope:
     """`label` is "" for the main graph, else a readable path such as `if_1/then_branch`.
 
-    `inner` has the scopes of the graphs inside nodes, by (index of the node, attribute, number).
+    `inner` has the scopes of the graphs inside nodes, by (index of the node, attribute, number); `facts` what
+    functions marked with `once` (onnxfix.model.once) have found out.
     """
 
     id: ScopeId
@@ -36,6 +42,8 @@ class Scope:
     parent: Scope | None = None
     inferred: dict[str, onnx.ValueInfoProto] = field(default_factory=dict)
     inner: dict[tuple[int, str, int], Scope] = field(default_factory=dict, repr=False)
+    facts: dict[Callable[[Scope], Any], Any] = field(default_factory=dict, repr=False, compare=False)
+    _types: dict[str, ValueType] = field(default_factory=dict, repr=False, compare=False)
 
     @cached_property
     def nodes(self) -> Sequence[onnx.NodeProto]:
@@ -43,44 +51,53 @@ class Scope:
         return list(self.proto.node)
 
     @cached_property
-    def producer(self) -> dict[str, tuple[int, int]]:
-        """For each value made here: (index of the node, index among its outputs)."""
-        return {
-            name: (index, position)
-            for index, node in enumerate(self.nodes)
-            for position, name in enumerate(node.output)
-            if name
-        }
+    def reads(self) -> list[tuple[str, ...]]:
+        """For each node the names of its inputs, "" where one is left out."""
+        return [tuple(node.input) for node in self.nodes]
 
     @cached_property
-    def repeated(self) -> frozenset[str]:
-        """The values that more than one node makes, or one node twice."""
-        seen: set[str] = set()
-        twice: set[str] = set()
-        for node in self.nodes:
-            for name in node.output:
-                (twice if name in seen else seen).add(name)
-        return frozenset(twice - {""})
+    def makes(self) -> list[tuple[str, ...]]:
+        """For each node the names of its outputs, "" where one is left out."""
+        return [tuple(node.output) for node in self.nodes]
+
+    @cached_property
+    def captures(self) -> dict[int, tuple[str, ...]]:
+        """The values seen here that the graphs inside a node read, by the index of the node, in order of name."""
+        found = ((index, captured(node)) for index, node in enumerate(self.nodes) if node.attribute)
+        return {index: tuple(sorted(names)) for index, names in found if names}
+
+    @cached_property
+    def producer(self) -> dict[str, tuple[int, int]]:
+        """For each value made here: (index of the node, index among its outputs)."""
+        made = ((name, (index, place)) for index, names in enumerate(self.makes) for place, name in enumerate(names))
+        return {name: place for name, place in made if name}
 
     @cached_property
     def users(self) -> dict[str, list[tuple[int, int]]]:
         """For each value: (index of a node, index among its inputs); -1 when a subgraph of the node reads it."""
         users: dict[str, list[tuple[int, int]]] = {}
-        for index, node in enumerate(self.nodes):
-            for position, name in enumerate(node.input):
+        for index, names in enumerate(self.reads):
+            for position, name in enumerate(names):
                 if name:
                     users.setdefault(name, []).append((index, position))
-            for name in captured(node):
+            for name in self.captures.get(index, ()):
                 users.setdefault(name, []).append((index, -1))
         return users
 
+    @cached_property
+    def held(self) -> dict[int, list[Scope]]:
+        """The scopes of the graphs inside nodes, by the index of the node."""
+        held: dict[int, list[Scope]] = {}
+        for (index, _, _), scope in self.inner.items():
+            held.setdefault(index, []).append(scope)
+        return held
+
     def within(self, index: int) -> Iterator[Scope]:
         """The scopes of the graphs inside a node, at any depth."""
-        for (place, _, _), scope in self.inner.items():
-            if place == index:
-                yield scope
-                for number in range(len(scope.nodes)):
-                    yield from scope.within(number)
+        for scope in self.held.get(index, ()):
+            yield scope
+            for number in scope.held:
+                yield from scope.within(number)
 
     @property
     def opset(self) -> int:
@@ -138,6 +155,16 @@ class Scope:
 
     def type_of(self, name: str) -> ValueType:
         """Element type and shape of a value, as far as they are known."""
+        if name not in self._types:
+            self._types[name] = self._type_of(name)
+        return self._types[name]
+
+    def learn(self, name: str, value: onnx.ValueInfoProto) -> None:
+        """Take a type for granted from here on; only while no scope inside this one has been asked for types."""
+        self.inferred[name] = value
+        self._types.pop(name, None)
+
+    def _type_of(self, name: str) -> ValueType:
         if name in self.initializers:
             return from_tensor(self.initializers[name])
         found = self.inferred.get(name) or self._declared.get(name)
@@ -172,38 +199,9 @@ class Scope:
         return None
 
     def array(self, name: str) -> Array | None:
-        """The values of a constant, or None when the value is not one."""
+        """The values of a constant; None when the value is not one, or too large to be read in passing."""
         tensor = self.constant(name)
-        return None if tensor is None else self.model.array(tensor)
-
-
-def subgraphs(node: onnx.NodeProto) -> Iterator[tuple[str, int, onnx.GraphProto]]:
-    """The graphs inside a node as (attribute, index, graph)."""
-    for attribute in node.attribute:
-        if attribute.type == onnx.AttributeProto.GRAPH:
-            yield attribute.name, 0, attribute.g
-        elif attribute.type == onnx.AttributeProto.GRAPHS:
-            yield from ((attribute.name, index, graph) for index, graph in enumerate(attribute.graphs))
-
-
-def captured(node: onnx.NodeProto) -> set[str]:
-    """The values of enclosing scopes that the subgraphs of a node read."""
-    names: set[str] = set()
-    for _, _, graph in subgraphs(node):
-        names |= free_values(graph)
-    return names
-
-
-def free_values(graph: onnx.GraphProto) -> set[str]:
-    """The values that a graph reads but does not define."""
-    defined = {v.name for v in graph.input} | {t.name for t in graph.initializer}
-    defined.update(t.values.name for t in graph.sparse_initializer)
-    read = {v.name for v in graph.output}
-    for node in graph.node:
-        read.update(node.input)
-        read |= captured(node)
-        defined.update(node.output)
-    return read - defined - {""}
+        return self.model.array(tensor) if tensor is not None and self.model.is_readable(tensor) else None
 
 
 def scopes_of(model: Model, types: Types | None = None) -> list[Scope]:
@@ -212,19 +210,24 @@ def scopes_of(model: Model, types: Types | None = None) -> list[Scope]:
     opsets = {o.domain: o.version for o in model.proto.opset_import}
     main = Scope((), "", model.proto.graph, model, opsets, None, types.get((), {}))
     found = list(_nested(main, types))
-    for index, function in enumerate(model.proto.functions):
-        own = {o.domain: o.version for o in function.opset_import}
-        label = f"function {function.domain}.{function.name}".replace(" .", " ")
-        body = Scope(("f", index), label, function, model, own, None, types.get(("f", index), {}))
-        found += _nested(body, types)
+    for index in range(len(model.proto.functions)):
+        found += function_scopes(model, index, types)
     return found
+
+
+def function_scopes(model: Model, index: int, types: Types | None = None) -> list[Scope]:
+    """The scopes of one function: its body and the graphs inside, as `scopes_of` gives them."""
+    function, types = model.proto.functions[index], types or {}
+    own = {o.domain: o.version for o in function.opset_import}
+    label = f"function {function.domain}.{function.name}".replace(" .", " ")
+    return list(_nested(Scope(("f", index), label, function, model, own, None, types.get(("f", index), {})), types))
 
 
 def _nested(scope: Scope, types: Types) -> Iterator[Scope]:
     yield scope
     for index, node in enumerate(scope.nodes):
         for attribute, number, graph in subgraphs(node):
-            name = node.name or f"{node.op_type}_{node.output[0] if node.output else index}"
+            name = name_in_paths(node, index)
             label = "/".join(filter(None, (scope.label, name, attribute + (str(number) if number else ""))))
             identity = (*scope.id, index, attribute, number)
             inner = Scope(identity, label, graph, scope.model, scope.opsets, scope, types.get(identity, {}))
@@ -232,19 +235,6 @@ def _nested(scope: Scope, types: Types) -> Iterator[Scope]:
             yield from _nested(inner, types)
 
 
-_CONSTANT_LISTS = {"value_float": 1, "value_floats": 1, "value_int": 7, "value_ints": 7}
-
-
-def constant_tensor(node: onnx.NodeProto) -> onnx.TensorProto | None:
-    """The tensor of a Constant node, whichever attribute holds it; None when it is sparse, text or a reference."""
-    if len(node.attribute) != 1 or node.attribute[0].ref_attr_name:
-        return None
-    attribute = node.attribute[0]
-    if attribute.name == "value":
-        return attribute.t
-    if attribute.name in _CONSTANT_LISTS:
-        value = onnx.helper.get_attribute_value(attribute)
-        dims = [len(value)] if attribute.name.endswith("s") else []
-        values = value if attribute.name.endswith("s") else [value]
-        return onnx.helper.make_tensor(node.output[0], _CONSTANT_LISTS[attribute.name], dims, values)
-    return None
+def name_in_paths(node: onnx.NodeProto, index: int) -> str:
+    """What a node is called in the label of a graph inside it."""
+    return node.name or f"{node.op_type}_{node.output[0] if node.output else index}"

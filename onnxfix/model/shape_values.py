@@ -7,7 +7,7 @@ Sources: the ONNX operator specs of the operators in `_RULES`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +15,8 @@ import onnx
 
 from onnxfix.model.attributes import integer_of, integers_of
 from onnxfix.model.model import Array
+from onnxfix.model.once import once
+from onnxfix.model.operators import nodes_of
 from onnxfix.model.scope import Scope
 from onnxfix.model.types import STANDARD, Dim
 
@@ -45,11 +47,12 @@ Known = dict[str, Sizes]
 Inputs = list[Sizes | None]
 
 
-def shape_values(scope: Scope) -> Known:
+@once
+def shape_values(scope: Scope) -> Mapping[str, Sizes]:
     """The sizes that each value of the scope holds; values that hold none are absent."""
     known: Known = {}
-    for node in scope.nodes:
-        note_sizes(scope, node, known)
+    for index in nodes_of(scope, (("", operator) for operator in _RULES)):
+        note_sizes(scope, scope.nodes[index], known)
     return known
 
 

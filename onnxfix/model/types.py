@@ -42,15 +42,16 @@ def from_value_info(value: onnx.ValueInfoProto | None) -> ValueType:
     """The type that a ValueInfoProto declares."""
     if value is None:
         return UNKNOWN
-    kind = value.type.WhichOneof("value")
+    declared = value.type
+    kind = declared.WhichOneof("value")
     if kind is None:
         return UNKNOWN
     if kind != "tensor_type":
         return ValueType(kind=kind.removesuffix("_type"))
-    tensor = value.type.tensor_type
+    tensor = declared.tensor_type
     if not tensor.HasField("shape"):
         return ValueType(tensor.elem_type)
-    return ValueType(tensor.elem_type, tuple(_dim(dim) for dim in tensor.shape.dim))
+    return ValueType(tensor.elem_type, tuple([_dim(dim) for dim in tensor.shape.dim]))
 
 
 def from_tensor(tensor: onnx.TensorProto) -> ValueType:
@@ -65,11 +66,12 @@ def to_value_info(name: str, kind: ValueType) -> onnx.ValueInfoProto:
     return onnx.ValueInfoProto(name=name)
 
 
+_NAMES = {number: name.lower() for name, number in onnx.TensorProto.DataType.items() if number} | {0: "unknown"}
+
+
 def dtype_name(dtype: int) -> str:
     """`float`, `int64` … as ONNX text writes it; a number that is no type stays a number."""
-    if dtype not in onnx.TensorProto.DataType.values():
-        return f"dtype {dtype}"
-    return onnx.TensorProto.DataType.Name(onnx.TensorProto.DataType.ValueType(dtype)).lower() if dtype else "unknown"
+    return _NAMES.get(dtype) or f"dtype {dtype}"
 
 
 def schema_type(kind: onnx.TypeProto | None) -> str:
@@ -93,7 +95,7 @@ def type_text(kind: ValueType) -> str:
 
 
 def _dim(dim: onnx.TensorShapeProto.Dimension) -> Dim:
-    kind = dim.WhichOneof("value")
-    if kind == "dim_value" and dim.dim_value >= 0:
-        return dim.dim_value
+    size = dim.dim_value
+    if size > 0 or (size == 0 and dim.HasField("dim_value")):
+        return size
     return dim.dim_param or None

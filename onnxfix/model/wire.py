@@ -7,12 +7,24 @@ pieces to write.  Field numbers are those of onnx.proto; the wire format is the 
 
 from __future__ import annotations
 
-import mmap
 from collections.abc import Callable, Iterator
+from typing import Protocol, overload
 
 import onnx
 
-Buffer = bytes | mmap.mmap | memoryview
+
+class Buffer(Protocol):
+    """The bytes of a file: `bytes`, or a StoredFile, which reads them when they are asked for."""
+
+    def __len__(self) -> int: ...
+
+    @overload
+    def __getitem__(self, place: int, /) -> int: ...
+
+    @overload
+    def __getitem__(self, place: slice, /) -> bytes: ...
+
+
 Rewrite = Callable[[Buffer, int, int], bytes | None]
 
 SELF = "onnxfix:self"
@@ -94,7 +106,7 @@ def _rewritten(buffer: Buffer, start: int, stop: int, wanted: int, rewrite: Rewr
 
 
 def _kept(buffer: Buffer, start: int, stop: int) -> bytes:
-    data = bytes(buffer[start:stop])
+    data = buffer[start:stop]
     if SELF.encode() in data:
         raise WireError(f"it uses the name {SELF}, which onnxfix keeps for itself")
     return data
@@ -119,7 +131,7 @@ def _stripped_tensor(buffer: Buffer, start: int, stop: int) -> bytes | None:
         if number in (_FLOAT_DATA, _RAW_DATA, _DOUBLE_DATA):
             data.append((number if _is_message(buffer, at) else 0, value, end - value))
         else:
-            rest.append(bytes(buffer[at:end]))
+            rest.append(buffer[at:end])
     if len(data) != 1 or data[0][2] <= HEAVY // 2:
         return None
     tensor = onnx.TensorProto.FromString(b"".join(rest))

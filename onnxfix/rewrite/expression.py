@@ -138,7 +138,8 @@ class _Evaluation:
         if self.steps > MAX_STEPS:
             raise Unknown(f"more than {MAX_STEPS} steps")
         result = self._value(node, names)
-        self.work += size_of(result)
+        named = isinstance(node, ast.Name) and isinstance(result, str)  # a value of the model, however long its name
+        self.work += 1 if named else size_of(result)
         if self.work > MAX_WORK:
             raise Unknown(f"more than {MAX_WORK} items")
         return result

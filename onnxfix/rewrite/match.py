@@ -31,6 +31,21 @@ def match(scope: Scope, rewrite: Rewrite, index: int) -> Match | Mismatch:
     return search.best
 
 
+def may_match(scope: Scope, rewrite: Rewrite, index: int) -> bool:
+    """Whether the inputs of a node come from the operators that a root needs: a quick no for most nodes."""
+    wanted = rewrite.root_makers
+    if not wanted:
+        return True
+    given = [_maker(scope, name) for name in scope.reads[index]]
+    orders = [given, given[::-1]] if rewrite.root.op_type in COMMUTATIVE and len(given) == 2 else [given]
+    return any(all(place < len(order) and order[place] == maker for place, maker in wanted) for order in orders)
+
+
+def _maker(scope: Scope, name: str) -> tuple[str, str] | None:
+    place = scope.producer.get(name)
+    return None if place is None else (scope.nodes[place[0]].op_type, _domain(scope.nodes[place[0]]))
+
+
 _EMPTY = Match({}, {}, {})
 
 
@@ -41,12 +56,7 @@ class _Search:
         self.scope, self.rewrite = scope, rewrite
         self.best = Mismatch("")
         self.tries = 0
-        self.maker = {
-            name: (position, slot)
-            for position, node in enumerate(rewrite.pattern)
-            for slot, name in enumerate(node.outputs)
-            if name
-        }
+        self.maker = rewrite.maker
 
     def refuse(self, reason: str, matched: int) -> None:
         if not self.best.reason or matched > self.best.matched:

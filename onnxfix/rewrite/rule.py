@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cached_property
+from typing import Any, NamedTuple
 
 import onnx
 
@@ -66,7 +67,20 @@ class Rewrite:
         """The node that a search starts from."""
         return self.pattern[-1]
 
-    @property
+    @cached_property
+    def maker(self) -> dict[str, tuple[int, int]]:
+        """(position of the node, place among its outputs) of each value that the pattern's nodes make."""
+        nodes = enumerate(self.pattern)
+        return {name: (position, slot) for position, node in nodes for slot, name in enumerate(node.outputs) if name}
+
+    @cached_property
+    def root_makers(self) -> tuple[tuple[int, tuple[str, str]], ...]:
+        """(place among the root's inputs, (operator, domain) of the node of the pattern that makes it)."""
+        makers = ((place, self.maker.get(name)) for place, name in enumerate(self.root.inputs))
+        nodes = [(place, self.pattern[made[0]]) for place, made in makers if made]
+        return tuple((place, (node.op_type, node.domain)) for place, node in nodes if not node.is_constant)
+
+    @cached_property
     def made(self) -> frozenset[str]:
         """The values that the pattern's nodes make, constants left out."""
         return frozenset(name for node in self.pattern if not node.is_constant for name in node.outputs if name)
@@ -104,7 +118,8 @@ class Example:
     `reports` is a part of the message of a finding that nothing can repair; without it and `after` the rule must be
     silent.  `opset` asks for a conversion to that version, as `--opset` does.  `baseline` is false when no runtime
     takes the model before, so that there are no numbers to compare; `note` then says why.  `request` asks for changes
-    to the interface: `freeze`, `shapes`, `dynamic_batch` and `cut`, as for onnxfix.repair."""
+    to the interface: `freeze`, `shapes`, `dynamic_batch` and `cut`, as for onnxfix.repair.  `target` is a name such as
+    "jetson-nano"; without it some target that the rule is for is meant."""
 
     before: str
     after: str | None = None
@@ -113,6 +128,7 @@ class Example:
     reports: str = ""
     baseline: bool = True
     request: Mapping[str, Any] = field(default_factory=dict)
+    target: str = ""
 
 
 @dataclass(frozen=True)
@@ -151,13 +167,23 @@ class TargetRange:
         )
 
 
+class Body(NamedTuple):
+    """The larger part of a rule file, which a run needs of a few rules."""
+
+    why: str = ""
+    safety: str = ""
+    rewrites: tuple[Rewrite, ...] = ()
+    examples: tuple[Example, ...] = ()
+
+
 @dataclass(frozen=True)
 class Rule:
     """One file of rules/.  Either `rewrites` or `action` is given.
 
     `opset` is the range of the default domain's version in which the rule looks at a scope.  A rule with `step`
     (from, to) is no finding of its own: it is one step of an opset conversion.  One with `only_refused` looks at
-    nodes that the target refuses, and at no other.  `kind` is that of its errors.
+    nodes that the target refuses, and at no other.  `kind` is that of its errors.  `read` gives the rest of the
+    file when it is wanted.
     """
 
     code: str
@@ -167,17 +193,39 @@ class Rule:
     level: Level
     applicability: Applicability
     summary: str
-    why: str
-    safety: str
     opset: tuple[int, int] = ANY_OPSET
     target: TargetRange | None = None
-    rewrites: tuple[Rewrite, ...] = ()
+    read: Callable[[], Body] = field(default=Body, repr=False, compare=False)
     action: str = ""
     parameters: Mapping[str, Any] = field(default_factory=dict)
     step: tuple[int, int] | None = None
     only_refused: bool = False
-    examples: tuple[Example, ...] = ()
     kind: Kind = "defect"
+
+    @cached_property
+    def body(self) -> Body:
+        """Prose, rewrites and examples, in the order of the file.  Raises RuleError for a mistake in them."""
+        return self.read()
+
+    @property
+    def why(self) -> str:
+        """What fails, since when: Markdown."""
+        return self.body.why
+
+    @property
+    def safety(self) -> str:
+        """Why the repair is safe, or is not: Markdown."""
+        return self.body.safety
+
+    @property
+    def rewrites(self) -> tuple[Rewrite, ...]:
+        """The rewrites; () where there is an action."""
+        return () if self.action else self.body.rewrites
+
+    @property
+    def examples(self) -> tuple[Example, ...]:
+        """The examples."""
+        return self.body.examples
 
 
 def _numbers(release: str) -> tuple[int, ...]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
-from typing import Any, get_args
+from functools import partial
+from typing import Any, cast, get_args
 
 import onnx
 
@@ -15,7 +16,7 @@ from onnxfix.rewrite.expression import Expression, ExpressionError, parse_expres
 from onnxfix.rewrite.functions import functions_for
 from onnxfix.rewrite.pattern import PatternError, check_text, parse_error, parse_nodes
 from onnxfix.rewrite.reader import Reader
-from onnxfix.rewrite.rule import ANY_OPSET, Example, Parameter, PatternNode, Rewrite, Rule, TargetRange
+from onnxfix.rewrite.rule import ANY_OPSET, Body, Example, Parameter, PatternNode, Rewrite, Rule, TargetRange
 from onnxfix.rewrite.soundness import mistakes
 
 MAX_FILE = 200_000
@@ -26,64 +27,70 @@ RULE_KEYS = {
     *("opset", "target", "step", "when", "rewrite", "action", "examples", "kind"),
 }
 REWRITE_KEYS = {"match", "with", "where", "let", "optional", "variadic", "variadic_outputs", "ignore", "each"}
-EXAMPLE_KEYS = {"before", "after", "note", "opset", "reports", "baseline", "request"}
+EXAMPLE_KEYS = {"before", "after", "note", "opset", "reports", "baseline", "request", "target"}
 REQUEST_KEYS = {"freeze", "shapes", "dynamic_batch", "cut"}
 _FUNCTIONS = functions_for(None)
+_PROSE = re.compile(r'^(?:why|safety) = """.*?"""$', re.MULTILINE | re.DOTALL)
+_BODY = re.compile(r"^\[\[(?:rewrite|examples)\]\]", re.MULTILINE)
 
 
-def parse_rule(text: str, source: str, family: str, actions: Mapping[str, Mapping[str, Parameter]]) -> Rule:
+def parse_rule(
+    text: str, source: str, family: str, actions: Mapping[str, Mapping[str, Parameter]], *, lazily: bool = False
+) -> Rule:
     """Read one rule.  `actions` are the known actions with their parameters by name.
 
+    With `lazily` prose, rewrites and examples are read when they are wanted, and their mistakes told then.
     Raises RuleError; `where` is the source and the key.
     """
     if len(text.encode()) > MAX_FILE:
         raise RuleError(f"larger than {MAX_FILE} bytes", where=source)
-    try:
-        table = tomllib.loads(text)
-    except RecursionError:
-        raise RuleError("not TOML: brackets nested too deeply", where=source) from None
-    except ValueError as error:  # TOMLDecodeError, or a number of more than 4,300 digits
-        raise RuleError(f"not TOML: {error}", where=source) from None
-    reader = Reader(source, table)
+    reader = _table(_PROSE.sub("", _BODY.split(text, 1)[0]) if lazily else text, source)
     reader.known(RULE_KEYS)
     action, parameters = _action(reader, actions)
-    rewrites = tuple(rewrite for item in reader.tables("rewrite") for rewrite in _rewrites(item))
-    if bool(rewrites) == bool(action):
-        raise reader.error("", "a rule has either [[rewrite]] or one action")
+    read = partial(_body, text, source, bool(action))
+    if not lazily:
+        read = partial(Body, *read())
     return Rule(
         code=_matching(reader, "code", r"[A-Z]{3}\d{3}", "three capitals and three digits, such as OFX001"),
         name=_matching(reader, "name", r"[a-z0-9]+(-[a-z0-9]+)*", "small letters and hyphens, such as upsample-op"),
         family=family,
         source=source,
-        level=_level(reader.choice("level", get_args(Level), "error")),
-        applicability=_applicability(reader.choice("applicability", get_args(Applicability))),
+        level=cast(Level, reader.choice("level", get_args(Level), "error")),
+        applicability=cast(Applicability, reader.choice("applicability", get_args(Applicability))),
         summary=reader.text("summary"),
-        why=reader.text("why"),
-        safety=reader.text("safety"),
         opset=_range(reader, "opset") or ANY_OPSET,
         target=_target(reader),
-        rewrites=rewrites,
+        read=read,
         action=action,
         parameters=parameters,
         step=_step(reader),
         only_refused=reader.choice("when", ("always", "refused"), "always") == "refused",
-        examples=tuple(_example(item) for item in reader.tables("examples")),
         kind=_kind(reader),
     )
+
+
+def _table(text: str, source: str) -> Reader:
+    try:
+        return Reader(source, tomllib.loads(text))
+    except RecursionError:
+        raise RuleError("not TOML: brackets nested too deeply", where=source) from None
+    except ValueError as error:  # TOMLDecodeError, or a number of more than 4,300 digits
+        raise RuleError(f"not TOML: {error}", where=source) from None
+
+
+def _body(text: str, source: str, has_action: bool) -> Body:
+    reader = _table(text, source)
+    rewrites = tuple(rewrite for item in reader.tables("rewrite") for rewrite in _rewrites(item))
+    if bool(rewrites) == has_action:
+        raise reader.error("", "a rule has either [[rewrite]] or one action")
+    examples = tuple(_example(item) for item in reader.tables("examples"))
+    return Body(reader.text("why"), reader.text("safety"), rewrites, examples)
 
 
 def _kind(reader: Reader) -> Kind:
     """The kind of a rule's errors: as the rule says, else "refused" for one about refused nodes."""
     refused = reader.choice("when", ("always", "refused"), "always") == "refused"
-    return reader.choice("kind", get_args(Kind), "refused" if refused else "defect")  # type: ignore[return-value]
-
-
-def _level(text: str) -> Level:
-    return text  # type: ignore[return-value]  # choice() allows only the levels
-
-
-def _applicability(text: str) -> Applicability:
-    return text  # type: ignore[return-value]  # choice() allows only these
+    return cast(Kind, reader.choice("kind", get_args(Kind), "refused" if refused else "defect"))
 
 
 def _matching(reader: Reader, key: str, pattern: str, form: str) -> str:
@@ -170,7 +177,8 @@ def _example(reader: Reader) -> Example:
     request = reader.table.get("request", {})
     if not isinstance(request, dict) or not request.keys() <= REQUEST_KEYS:
         raise reader.error("request", f"must be a table with some of {', '.join(sorted(REQUEST_KEYS))}")
-    return Example(reader.text("before"), after, note, opset, reader.text("reports", ""), baseline, request)
+    reports, target = reader.text("reports", ""), reader.text("target", "")
+    return Example(reader.text("before"), after, note, opset, reports, baseline, request, target)
 
 
 def _rewrites(reader: Reader) -> Iterator[Rewrite]:

@@ -101,3 +101,14 @@ def test_where_the_batch_is_in_a_target(rest: list[int], batch: int, data: st.Da
         whole = np.arange(count * size).reshape(count, *rest)
         parts = [whole[start : start + batch].reshape(target) for start in range(0, count, batch)]
         assert np.array_equal(whole.reshape(freed), np.concatenate(parts))
+
+
+@pytest.mark.parametrize("name", ["batch", "rows"])
+def test_a_batch_that_is_free_is_not_burnt_in(name: str, tmp_path: Path) -> None:
+    text = "g (float[batch,n] x) => (float[a,b] y) <int64[2] s = {1,-1}> { r = Relu(x) y = Reshape(r, s) }"
+    report = repaired(text, tmp_path, shapes={"x": (name, 7)})
+    assert "OFX409" in {fix.code for fix in report.fixes}
+    codes = [fix.code for fix in report.fixes] + [item.diagnostic.code for item in report.withheld]
+    assert "OFX410" not in codes
+    value = onnx.load(tmp_path / "out.onnx").graph.input[0].type.tensor_type.shape
+    assert [dim.dim_param or dim.dim_value for dim in value.dim] == [name, 7]

@@ -103,19 +103,35 @@ def test_nodes_keep_their_indexes(tmp_path: Path) -> None:
     assert light.graph.node[0].op_type == "Identity"
 
 
-def test_constants_in_functions_get_their_bytes(tmp_path: Path) -> None:
+def in_a_function(folder: Path, dims: tuple[int, int]) -> Path:
+    """x @ w in a function, w a Constant of it in w.bin."""
     text = """<ir_version: 8, opset_import: ["" : 17, "d" : 1]>
-    g (float[2,40] x) => (float[2,50] y) { y = d.F(x) }
+    g (float[2,40] x) => (float[2,?] y) { y = d.F(x) }
     <domain: "d", opset_import: ["" : 17]> F (p) => (q) { w = Constant<value = float[1] {1.0}>()  q = MatMul(p, w) }"""
     model = onnx.parser.parse_model(text)
-    (tmp_path / "w.bin").write_bytes(BIG.tobytes())
     tensor = model.functions[0].node[0].attribute[0].t
-    tensor.CopyFrom(onnx.TensorProto(name="w", data_type=1, dims=BIG.shape, data_location=onnx.TensorProto.EXTERNAL))
+    tensor.CopyFrom(onnx.TensorProto(name="w", data_type=1, dims=dims, data_location=onnx.TensorProto.EXTERNAL))
     tensor.external_data.add(key="location", value="w.bin")
-    (tmp_path / "m.onnx").write_bytes(model.SerializeToString())
-    light = light_proto(load(tmp_path / "m.onnx"))
+    (folder / "m.onnx").write_bytes(model.SerializeToString())
+    return folder / "m.onnx"
+
+
+def test_constants_in_functions_get_their_bytes(tmp_path: Path) -> None:
+    (tmp_path / "w.bin").write_bytes(BIG.tobytes())
+    light = light_proto(load(in_a_function(tmp_path, (40, 50))))
     onnx.checker.check_model(light, full_check=True)
     np.testing.assert_array_equal(numpy_helper.to_array(light.functions[0].node[0].attribute[0].t), BIG)
+
+
+def test_large_constants_in_functions_are_not_read(tmp_path: Path) -> None:
+    """10 GB here."""
+    with (tmp_path / "w.bin").open("wb") as file:
+        file.truncate(10**10)
+    path = in_a_function(tmp_path, (40, 10**10 // 160))
+    assert light_proto(load(path)).ByteSize() < 1000
+    scopes, complaint = typed_scopes(load(path))
+    assert complaint == ""
+    assert scopes[0].type_of("y").dims == (2, 10**10 // 160)
 
 
 @pytest.mark.parametrize(

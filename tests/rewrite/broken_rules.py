@@ -216,7 +216,7 @@ BROKEN: dict[str, tuple[str, str]] = {
     # examples
     "unknown key of an example": (
         _example("befor = 'x'"),
-        "examples[1].befor: unknown key; there are: after, baseline, before, note, opset, reports, request",
+        "examples[1].befor: unknown key; there are: after, baseline, before, note, opset, reports, request, target",
     ),
     "example without a model": (_example("note = 'x'"), "examples[1].before: missing"),
     "brackets in an example": (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -115,3 +116,24 @@ def test_brackets_in_strings_do_not_count() -> None:
 def test_an_example_that_is_no_model() -> None:
     with pytest.raises(PatternError, match="ParseError"):
         example_model("g (float[2] x) => ")
+
+
+def test_a_rule_that_is_read_lazily_is_the_same() -> None:
+    for place in sorted(Path(str(files("onnxfix_rules"))).rglob("*.toml")):
+        whole, lazy = (
+            parse_rule(place.read_text(encoding="utf-8"), place.name, place.parent.name, PARAMETERS, lazily=lazily)
+            for lazily in (False, True)
+        )
+        assert lazy == whole
+        assert "body" not in vars(lazy)
+        assert lazy.examples == whole.examples
+        assert (lazy.why, lazy.safety, len(lazy.rewrites)) == (whole.why, whole.safety, len(whole.rewrites))
+
+
+def test_the_mistakes_behind_the_head_are_found_when_they_are_wanted() -> None:
+    text = GOOD.replace("[[rewrite]]", "[[rewrite]]\nunheard = 1")
+    with pytest.raises(RuleError, match="unheard"):
+        parse_rule(text, "here", "own", PARAMETERS)
+    rule = parse_rule(text, "here", "own", PARAMETERS, lazily=True)
+    with pytest.raises(RuleError, match="unheard"):
+        _ = rule.rewrites
