@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import hashlib
-import mmap
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
+from dataclasses import dataclass, field
+from functools import cache
 
 import onnx
 
-from onnxfix.model.model import Model, place_of
-from onnxfix.model.wire import SELF
-
-_CHUNK = 1 << 24
+from onnxfix.model.model import Model
+from onnxfix.model.stored import CHUNK, Extent, ModelBytes, StoredFile
 
 Stored = onnx.TensorProto | onnx.SparseTensorProto
+
+_SAMPLES, _SAMPLE = 16, 4096
+"""So many places of a large tensor, and so many bytes at each, are read first."""
+
+
+@dataclass
+class _Alike:
+    """Tensors of one size and one sample: the first of them, and the token of each digest once there are two."""
+
+    first: tuple[Model, onnx.TensorProto]
+    tokens: dict[bytes, Hashable] = field(default_factory=dict)
 
 
 class Keys:
@@ -21,51 +31,82 @@ class Keys:
 
     def __init__(self) -> None:
         self._numbers: dict[Hashable, int] = {}
-        self._digests: dict[Hashable, bytes] = {}
+        self._tokens: dict[Hashable, Hashable] = {}
+        self._alike: dict[Hashable, _Alike] = {}
 
     def of(self, *content: Hashable) -> int:
         """The number of a content."""
         return self._numbers.setdefault(content, len(self._numbers))
 
-    def digest(self, model: Model, tensor: onnx.TensorProto, owner: Hashable) -> bytes:
-        """The digest of a tensor, which is computed once for each `owner`, and once for each place of one file."""
+    def token(self, model: Model, tensor: onnx.TensorProto, owner: Hashable) -> Hashable:
+        """Equal exactly for equal bytes; found once for each `owner`, and once for each place of one file.
+
+        A large tensor is read as a whole only when another one, stored elsewhere, has the same sample.
+        """
         place = _place(model, tensor) or owner
-        if place not in self._digests:
-            self._digests[place] = tensor_digest(model, tensor)
-        return self._digests[place]
+        if place not in self._tokens:
+            self._tokens[place] = self._found(model, tensor)
+        return self._tokens[place]
+
+    def _found(self, model: Model, tensor: onnx.TensorProto) -> Hashable:
+        extent = _extent(model, tensor)
+        if extent.length <= _SAMPLES * _SAMPLE:
+            return tensor_digest(model, tensor)
+        sample = extent.length, _sample(extent)
+        alike = self._alike.setdefault(sample, _Alike((model, tensor)))
+        if alike.first[1] is tensor:
+            return sample
+        if not alike.tokens:
+            alike.tokens[tensor_digest(*alike.first)] = sample
+        digest = tensor_digest(model, tensor)
+        return alike.tokens.setdefault(digest, digest)
 
 
 def tensor_digest(model: Model, tensor: onnx.TensorProto) -> bytes:
     """A BLAKE2b digest of the values, whatever way they are stored; weights on disk are read once, piece by piece."""
-    data = _values(model, tensor)
     digest = hashlib.blake2b(digest_size=16)
-    for start in range(0, len(data), _CHUNK):
-        digest.update(data[start : start + _CHUNK])
-        release(data)
+    for part in _parts(model, tensor):
+        digest.update(part)
     return digest.digest()
 
 
-def release(data: memoryview) -> None:
-    """Give back the memory of the pages of a mapped file that were read; they are read again when needed."""
-    if isinstance(data.obj, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
-        data.obj.madvise(mmap.MADV_DONTNEED)
+def _parts(model: Model, tensor: onnx.TensorProto) -> Iterator[bytes]:
+    """The digests of all pieces; those of the holes of a sparse file are not read to be known."""
+    extent = _extent(model, tensor)
+    for start in range(0, extent.length, CHUNK):
+        length = min(CHUNK, extent.length - start)
+        hole = isinstance(extent.source, StoredFile) and extent.source.is_hole(extent.offset + start, length)
+        yield _zeros(length) if hole else _digest(extent.part(start, length))
 
 
-def _values(model: Model, tensor: onnx.TensorProto) -> memoryview:
-    """The values as little-endian bytes, types of four bits packed."""
-    if tensor.data_location == onnx.TensorProto.EXTERNAL:
-        return model.tensor_bytes(tensor)
-    if tensor.HasField("raw_data"):
-        return memoryview(tensor.raw_data)
-    if tensor.data_type == onnx.TensorProto.STRING:
-        return memoryview(b"".join(b"%d:%b" % (len(text), text) for text in tensor.string_data))
-    return memoryview(onnx.numpy_helper.from_array(model.array(tensor)).raw_data)
+@cache
+def _zeros(length: int) -> bytes:
+    return _digest(bytes(length))
+
+
+def _digest(data: bytes) -> bytes:
+    return hashlib.blake2b(data, digest_size=16).digest()
+
+
+def _sample(extent: Extent) -> bytes:
+    step = (extent.length - _SAMPLE) // (_SAMPLES - 1)
+    return _digest(b"".join(extent.part(number * step, _SAMPLE) for number in range(_SAMPLES)))
+
+
+def _extent(model: Model, tensor: onnx.TensorProto) -> Extent:
+    """The bytes of a tensor, wherever they are; texts with their lengths."""
+    if tensor.data_type != onnx.TensorProto.STRING:
+        return model.extent(tensor)
+    data = b"".join(b"%d:%b" % (len(text), text) for text in tensor.string_data)
+    return Extent(ModelBytes(data), 0, len(data))
 
 
 def _place(model: Model, tensor: onnx.TensorProto) -> Hashable:
-    """Where the bytes of an EXTERNAL tensor lie, None when that is not a file."""
-    if tensor.data_location != onnx.TensorProto.EXTERNAL or model.path is None:
+    """Where the bytes of an EXTERNAL tensor lie, whatever the file is called; None when that is not a file."""
+    if tensor.data_location != onnx.TensorProto.EXTERNAL:
         return None
-    location, offset, length = place_of(tensor, model.label)
-    path = model.path if location == SELF else model.path.parent / location
-    return path.resolve(), offset, length
+    extent = model.extent(tensor)
+    source = extent.source if isinstance(extent.source, StoredFile) else extent.source.whole
+    if not isinstance(source, StoredFile) or extent.offset >= len(source) > 0:
+        return None
+    return (*source.state, extent.offset, extent.length)

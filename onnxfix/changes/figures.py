@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
+from onnxfix.changes.blocks import Blocks, Values
 from onnxfix.model.model import Array
 
 BLOCK = 1 << 20
@@ -15,11 +16,8 @@ BLOCK = 1 << 20
 
 BINS = 16
 
-Release = Callable[[], object]
-"""Gives back the memory of what was read from disk."""
 
-
-def compared(old: Array, new: Array, release: Release = dict) -> dict[str, Any]:
+def compared(old: Values, new: Values) -> dict[str, Any]:
     """Figures of the difference of two arrays of one size, complex numbers as two each.
 
     `changed` counts values that differ (two NaN do not), `share` is their part, `max`, `mean` the absolute and
@@ -27,7 +25,7 @@ def compared(old: Array, new: Array, release: Release = dict) -> dict[str, Any]:
     or changed; `histogram` counts new - old in 16 bins over [-max, max].
     """
     changed, largest, total, relative, finite, strange = 0, 0.0, 0.0, 0.0, 0, 0
-    for a, b, other in _blocks(old, new, release):
+    for a, b, other in _blocks(old, new):
         changed += int(np.count_nonzero(other))
         with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
             gap = np.abs(b - a)
@@ -40,7 +38,13 @@ def compared(old: Array, new: Array, release: Release = dict) -> dict[str, Any]:
                 relative = max(relative, float((gap[size > 0] / size[size > 0]).max(initial=0.0)))
     figures: dict[str, Any] = {"changed": changed, "share": changed / max(old.size, 1)}
     figures |= {"max": largest, "mean": total / max(finite, 1), "relative": relative, "not_finite": strange}
-    return {**figures, "histogram": _histogram(old, new, largest, release)}
+    return {**figures, "histogram": _histogram(old, new, largest)}
+
+
+def equal_in_order(old: Values, new: Values) -> bool:
+    """Whether two tensors of one size hold the same values in the same order, whatever their shapes."""
+    a, b = _flat(old), _flat(new)
+    return all(equal(a[at : at + BLOCK], b[at : at + BLOCK]) for at in range(0, a.size, BLOCK))
 
 
 def equal(old: Array, new: Array) -> bool:
@@ -55,19 +59,18 @@ def equal(old: Array, new: Array) -> bool:
     return all(equal(a, b) for a, b in halves)
 
 
-def rounded(old: Array, new: Array, release: Release = dict) -> bool:
+def rounded(old: Values, new: Values) -> bool:
     """Whether the new values are the old ones converted to the new element type."""
-    a, b = old.reshape(-1), new.reshape(-1)
+    a, b = (values if isinstance(values, Blocks) else values.reshape(-1) for values in (old, new))
     for start in range(0, a.size, BLOCK):
         with np.errstate(invalid="ignore", over="ignore"):
             cast = a[start : start + BLOCK].astype(new.dtype)
         if not equal(cast, b[start : start + BLOCK]):
             return False
-        release()
     return True
 
 
-def _blocks(old: Array, new: Array, release: Release) -> Iterator[tuple[Array, Array, Array]]:
+def _blocks(old: Values, new: Values) -> Iterator[tuple[Array, Array, Array]]:
     """(old, new) as float64, and where they differ in their own type."""
     ones, twos = _flat(old), _flat(new)
     for start in range(0, ones.size, BLOCK):
@@ -75,23 +78,24 @@ def _blocks(old: Array, new: Array, release: Release) -> Iterator[tuple[Array, A
         a, b = _wide(first), _wide(second)
         differ = first != second if first.dtype == second.dtype else a != b
         yield a, b, differ & ~(np.isnan(a) & np.isnan(b))
-        release()
 
 
-def _histogram(old: Array, new: Array, largest: float, release: Release) -> list[int]:
+def _histogram(old: Values, new: Values, largest: float) -> list[int]:
     counts = np.zeros(BINS, dtype=np.int64)
     if largest > 0 and math.isfinite(2 * largest):
-        for a, b, _ in _blocks(old, new, release):
+        for a, b, _ in _blocks(old, new):
             with np.errstate(invalid="ignore", over="ignore"):
                 gap = b - a
             counts += np.histogram(gap[np.isfinite(gap)], bins=BINS, range=(-largest, largest))[0]
     return [int(count) for count in counts]
 
 
-def _flat(array: Array) -> Array:
+def _flat(array: Values) -> Values:
+    if isinstance(array, Blocks):
+        return array
     flat = array.reshape(-1)
     return flat.view(flat.real.dtype) if flat.dtype.kind == "c" else flat
 
 
 def _wide(array: Array) -> Array:
-    return _flat(array).astype(np.float64) if array.dtype.kind == "c" else array.astype(np.float64)
+    return (array.view(array.real.dtype) if array.dtype.kind == "c" else array).astype(np.float64)

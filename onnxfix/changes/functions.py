@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -51,12 +52,21 @@ def paired_functions(one: Model, two: Model, scopes: tuple[Scopes, Scopes], keys
 def body_keys(functions: Named, keys: Keys, scopes: Scopes) -> dict[Called, int]:
     """For each function a key of its signature and of what it computes, whatever it and those it calls are named."""
     found: dict[Called, int] = {}
-    calls = {name: set(_called(scope, scopes)) & functions.keys() for name, scope in functions.items()}
-    while ready := [name for name in functions if name not in found and calls[name] <= found.keys()]:
-        for name in ready:
-            scope = functions[name]
-            graph = Graph(scope, keys, places(scope), calls=found)
-            found[name] = keys.of("function body", len(scope.inputs), _attributes(scope), computed(graph, scopes))
+    calls = {name: set(_called(scope)) & functions.keys() for name, scope in functions.items()}
+    callers: dict[Called, list[Called]] = {}
+    for name, called in calls.items():
+        for other in called:
+            callers.setdefault(other, []).append(name)
+    ready = deque(name for name, called in calls.items() if not called)
+    while ready:
+        name = ready.popleft()
+        scope = functions[name]
+        graph = Graph(scope, keys, places(scope), calls=found)
+        found[name] = keys.of("function body", len(scope.inputs), _attributes(scope), computed(graph, scopes))
+        for caller in callers.get(name, ()):
+            calls[caller].discard(name)
+            if not calls[caller]:
+                ready.append(caller)
     return found
 
 
@@ -175,10 +185,10 @@ def _named(model: Model, scopes: Scopes) -> dict[Called, Scope]:
     return {(f.domain, f.name, f.overload): scopes[("f", place)] for place, f in enumerate(model.proto.functions)}
 
 
-def _called(scope: Scope, scopes: Scopes) -> Iterator[Called]:
-    for identity, inner in scopes.items():
-        if identity[: len(scope.id)] == scope.id:
-            yield from ((node.domain, node.op_type, node.overload) for node in inner.nodes)
+def _called(scope: Scope) -> Iterator[Called]:
+    yield from ((node.domain, node.op_type, node.overload) for node in scope.nodes)
+    for inner in scope.inner.values():
+        yield from _called(inner)
 
 
 def _attributes(scope: Scope) -> tuple[str, ...]:

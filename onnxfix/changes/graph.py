@@ -9,9 +9,11 @@ from functools import cached_property
 import onnx
 
 from onnxfix.changes.contents import Keys, Stored, tensor_digest
+from onnxfix.model.attributes import constant_tensor
 from onnxfix.model.model import Model
+from onnxfix.model.once import once
 from onnxfix.model.order import sorted_nodes
-from onnxfix.model.scope import Scope, constant_tensor, subgraphs
+from onnxfix.model.scope import Scope, subgraphs
 from onnxfix.model.types import STANDARD
 
 Slot = tuple[int, int]
@@ -42,7 +44,8 @@ class Graph:
     """A scope of one of the two models.
 
     `inputs` and `ends` number its inputs and outputs, `outer` tells what the values of enclosing scopes are, and
-    `calls` numbers the model's functions: nodes that call functions of one number are alike.
+    `calls` numbers the model's functions: nodes that call functions of one number are alike.  `known` holds the keys
+    of graphs inside nodes that were worked out already; a graph shares it with the graphs inside it.
     """
 
     scope: Scope
@@ -51,6 +54,7 @@ class Graph:
     outer: Mapping[str, Source] = field(default_factory=dict)
     calls: Mapping[Called, int] = field(default_factory=dict)
     ends: Mapping[str, int] = field(default_factory=dict)
+    known: dict[Hashable, int] = field(default_factory=dict, repr=False)
 
     @cached_property
     def order(self) -> list[int]:
@@ -89,6 +93,20 @@ class Graph:
     def results(self) -> list[tuple[int, str, Source]]:
         """The outputs of the scope: number, name, and where they come from."""
         return [(self.ends.get(name, n), name, self.source(name)) for n, name in enumerate(self.scope.outputs)]
+
+    @cached_property
+    def made_results(self) -> dict[int, list[tuple[int, int, Slot]]]:
+        """For each node that makes outputs of the scope: their places, their numbers, and the slots."""
+        found: dict[int, list[tuple[int, int, Slot]]] = {}
+        for place, (number, _, source) in enumerate(self.results):
+            if source.slot is not None:
+                found.setdefault(source.slot[0], []).append((place, number, source.slot))
+        return found
+
+    @cached_property
+    def numbered_results(self) -> dict[int, tuple[str, Source]]:
+        """The outputs of the scope by their number: name, and where they come from."""
+        return {number: (name, source) for number, name, source in self.results}
 
     @cached_property
     def still(self) -> dict[int, int]:
@@ -133,11 +151,11 @@ class Graph:
         model, owner = self.scope.model, (id(self.scope.model), self.scope.id, name)
         if isinstance(tensor, onnx.TensorProto):
             shape: Hashable = ("constant", tensor.data_type, tuple(tensor.dims))
-            return self.keys.of(shape, self.keys.digest(model, tensor, owner)), self.keys.of(shape)
+            return self.keys.of(shape, self.keys.token(model, tensor, owner)), self.keys.of(shape)
         parts = (tensor.values, tensor.indices)
         shape = ("sparse", tensor.values.data_type, tuple(tensor.dims))
-        digests = (self.keys.digest(model, part, (*owner, n)) for n, part in enumerate(parts))
-        return self.keys.of(shape, *digests), self.keys.of(shape)
+        tokens = (self.keys.token(model, part, (*owner, n)) for n, part in enumerate(parts))
+        return self.keys.of(shape, *tokens), self.keys.of(shape)
 
     def _operator(self, node: onnx.NodeProto) -> tuple[Hashable, ...]:
         number = self.calls.get((node.domain, node.op_type, node.overload))
@@ -168,9 +186,13 @@ def stored(scope: Scope, name: str) -> Stored | None:
     if made is not None:
         node = scope.nodes[made[0]]
         return constant_tensor(node) if is_constant(node) else None
-    if isinstance(scope.proto, onnx.GraphProto):
-        return next((t for t in scope.proto.sparse_initializer if t.values.name == name), None)
-    return None
+    return _sparse(scope).get(name)
+
+
+@once
+def _sparse(scope: Scope) -> Mapping[str, onnx.SparseTensorProto]:
+    tensors = scope.proto.sparse_initializer if isinstance(scope.proto, onnx.GraphProto) else ()
+    return {tensor.values.name: tensor for tensor in reversed(tensors)}
 
 
 def stored_names(scope: Scope) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 
 import onnx
@@ -32,15 +33,18 @@ def _paired(ones: Sequence[onnx.ValueInfoProto], twos: Sequence[onnx.ValueInfoPr
     names = {value.name for value in twos}
     free = [value for value in ones if value.name not in names]
     rest = [value for value in twos if value.name not in right]
-    for value in list(rest):
-        alike = next((other for other in free if type_text(other) == type_text(value)), None)
-        if alike is None and len(free) == len(rest) == 1:
-            alike = free[0]
-        if alike is not None:
-            free.remove(alike)
-            rest.remove(value)
-            right[value.name] = left[alike.name]
-    right |= {value.name: len(ones) + place for place, value in enumerate(rest)}
+    alike: dict[str, deque[str]] = {}
+    for value in free:
+        alike.setdefault(type_text(value), deque()).append(value.name)
+    for value in rest:
+        names_left = alike.get(type_text(value))
+        if names_left:
+            right[value.name] = left[names_left.popleft()]
+    unlike = [name for group in alike.values() for name in group]
+    new = [value.name for value in rest if value.name not in right]
+    if len(unlike) == len(new) == 1:
+        right[new.pop()] = left[unlike.pop()]
+    right |= {name: len(ones) + place for place, name in enumerate(new)}
     return left, right
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 
 from onnxfix.changes.graph import Graph
 from onnxfix.changes.pairs import Pairs, related
-from onnxfix.changes.prints import Prints, Shade, around, backward, content, forward, outline, own, widened
+from onnxfix.changes.prints import Prints, Rings, Shade, backward, content, forward, outline, own
 from onnxfix.changes.refine import Refinement
 
 RADIUS = 3
@@ -21,6 +22,9 @@ _STRONG = _CERTAIN + RADIUS
 
 Inner = Mapping[int, int]
 
+Look = Callable[[int], int]
+"""The print of a node of one graph."""
+
 
 def match_nodes(one: Graph, two: Graph, inner: tuple[Inner, Inner]) -> Pairs:
     """Match nodes from the strongest evidence to the weakest.
@@ -32,45 +36,55 @@ def match_nodes(one: Graph, two: Graph, inner: tuple[Inner, Inner]) -> Pairs:
     """
     pairs = Pairs()
     contents = own(one, content, inner[0]), own(two, content, inner[1])
-    for shade in (content, outline):
-        ones, twos = (list(_prints(graph, shade, keys)) for graph, keys in zip((one, two), inner, strict=True))
-        labels = own(one, shade, inner[0]), own(two, shade, inner[1])
-        for first, last in ((0, _STRONG), (_STRONG, len(ones))):
-            for number in range(first, last):
-                _unique(one, two, pairs, ones[number], twos[number], weak=number >= _STRONG)
-                if number + 1 >= _CERTAIN:
-                    _follow(one, two, pairs, *labels)
-            for number in range(first, last):
-                _groups(one, two, pairs, ones[number], twos[number], labels, weak=number >= _STRONG)
-        if _complete(one, two, pairs):
-            break
-    _follow(one, two, pairs, one.operators, two.operators, again=True)
-    _groups(one, two, pairs, *contents, contents, last=True, weak=True)
-    _by_name(one, two, pairs)
-    _follow(one, two, pairs, one.operators, two.operators)
+    _by_prints(one, two, pairs, content, inner, contents)
+    if not _complete(one, two, pairs):
+        outlines = own(one, outline, inner[0]), own(two, outline, inner[1])
+        _by_prints(one, two, pairs, outline, inner, outlines)
+        _follow(one, two, pairs, one.operators, two.operators, again=True)
+        _groups(one, two, pairs, contents[0].__getitem__, contents[1].__getitem__, contents, last=True, weak=True)
+        _by_name(one, two, pairs)
+        _follow(one, two, pairs, one.operators, two.operators)
     Refinement(one, two, pairs, contents).run()
     return pairs
+
+
+def _by_prints(
+    one: Graph, two: Graph, pairs: Pairs, shade: Shade, inner: tuple[Inner, Inner], labels: tuple[Prints, Prints]
+) -> None:
+    """Match by prints, from the strictest on, until no node of one graph is left."""
+    ones, twos = _prints(one, shade, inner[0], labels[0]), _prints(two, shade, inner[1], labels[1])
+    for first, last in ((0, _STRONG), (_STRONG, len(ones))):
+        for number in range(first, last):
+            _unique(one, two, pairs, ones[number], twos[number], weak=number >= _STRONG)
+            if number + 1 >= _CERTAIN:
+                _follow(one, two, pairs, *labels)
+            if _complete(one, two, pairs):
+                return
+        for number in range(first, last):
+            _groups(one, two, pairs, ones[number], twos[number], labels, weak=number >= _STRONG)
+            if _complete(one, two, pairs):
+                return
+
+
+def _prints(graph: Graph, shade: Shade, inner: Inner, label: Prints) -> list[Look]:
+    """Prints from the strictest on: of whole graphs, of rings around a node, of the node."""
+    made, used = forward(graph, shade, inner), backward(graph, shade, inner)
+    rings = Rings(graph, label, RADIUS)
+    return [
+        lambda index: graph.keys.of("both", made[index], used[index]),
+        made.__getitem__,
+        used.__getitem__,
+        *(partial(rings.at, radius) for radius in range(RADIUS, 0, -1)),
+        rings.around,
+        label.__getitem__,
+    ]
 
 
 def _complete(one: Graph, two: Graph, pairs: Pairs) -> bool:
     return len(pairs.left) == min(len(one.order), len(two.order))
 
 
-def _prints(graph: Graph, shade: Shade, inner: Inner) -> Iterator[Prints]:
-    """Prints from the strictest on."""
-    made, used = forward(graph, shade, inner), backward(graph, shade, inner)
-    yield {index: graph.keys.of("both", made[index], used[index]) for index in graph.order}
-    yield made
-    yield used
-    rings = [own(graph, shade, inner)]
-    for _ in range(RADIUS):
-        rings.append(widened(graph, rings[-1]))
-    yield from reversed(rings[1:])
-    yield around(graph, rings[1])
-    yield rings[0]
-
-
-def _unique(one: Graph, two: Graph, pairs: Pairs, ones: Prints, twos: Prints, *, weak: bool) -> None:
+def _unique(one: Graph, two: Graph, pairs: Pairs, ones: Look, twos: Look, *, weak: bool) -> None:
     """Match what is there once in both; `weak` evidence counts where nothing around the nodes speaks against it."""
     right = _buckets(twos, pairs.right, two.order)
     for key, group in _buckets(ones, pairs.left, one.order).items():
@@ -84,8 +98,8 @@ def _groups(
     one: Graph,
     two: Graph,
     pairs: Pairs,
-    ones: Prints,
-    twos: Prints,
+    ones: Look,
+    twos: Look,
     labels: tuple[Prints, Prints],
     *,
     weak: bool,
@@ -97,8 +111,8 @@ def _groups(
     constants are left for the `last` call.
     """
     left, right = (
-        _buckets(prints, matched, (index for index in graph.order if last or index not in graph.still))
-        for graph, prints, matched in ((one, ones, pairs.left), (two, twos, pairs.right))
+        _buckets(look, matched, (index for index in graph.order if last or index not in graph.still))
+        for graph, look, matched in ((one, ones, pairs.left), (two, twos, pairs.right))
     )
     for key, group in left.items():
         others = right.get(key, [])
@@ -109,11 +123,11 @@ def _groups(
                     _follow(one, two, pairs, *labels)
 
 
-def _buckets(prints: Prints, matched: Mapping[int, int], order: Iterable[int]) -> dict[int, list[int]]:
+def _buckets(look: Look, matched: Mapping[int, int], order: Iterable[int]) -> dict[int, list[int]]:
     found: dict[int, list[int]] = {}
     for index in order:
         if index not in matched:
-            found.setdefault(prints[index], []).append(index)
+            found.setdefault(look(index), []).append(index)
     return found
 
 

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from onnxfix.changes.contents import Keys
-from onnxfix.changes.functions import Functions, function_changes, paired_functions, title, unwrapping, wrapping
+from onnxfix.changes.functions import Functions, Named, function_changes, paired_functions, title, unwrapping, wrapping
 from onnxfix.changes.graph import Called, Graph
 from onnxfix.changes.head import head_changes
 from onnxfix.changes.interface import interface_changes, paired_inputs, paired_outputs, renames_only
@@ -100,7 +100,11 @@ def matched_models(one: Model, two: Model) -> Compared:
 
 def _changes(compared: Compared, journal: dict[str, str]) -> Iterator[Change]:
     one, two = compared.one.proto, compared.two.proto
-    pieces = [list(_pieces(compared, comparison, journal)) for comparison in compared.comparisons]
+    functions = compared.functions
+    known = set(functions.pairs.values())
+    new = {name: scope for name, scope in functions.twos.items() if name not in known}
+    old = {name: scope for name, scope in functions.ones.items() if name not in functions.pairs}
+    pieces = [list(_pieces(compared, comparison, journal, old, new)) for comparison in compared.comparisons]
     wrapped = frozenset(name for found in pieces for _, name in found if name is not None)
     inputs, outputs = paired_inputs(one.graph, two.graph), paired_outputs(one.graph, two.graph)
     yield from interface_changes(one, two, inputs, outputs)
@@ -115,12 +119,9 @@ def _changes(compared: Compared, journal: dict[str, str]) -> Iterator[Change]:
 
 
 def _pieces(
-    compared: Compared, comparison: Comparison, journal: dict[str, str]
+    compared: Compared, comparison: Comparison, journal: dict[str, str], old: Named, new: Named
 ) -> Iterator[tuple[Change, Called | None]]:
-    """Each piece, and the function that it was put into or taken out of."""
-    functions = compared.functions
-    new = {name: scope for name, scope in functions.twos.items() if name not in functions.pairs.values()}
-    old = {name: scope for name, scope in functions.ones.items() if name not in functions.pairs}
+    """Each piece, and the function that it was put into (one of `new`) or taken out of (one of `old`)."""
     one, two, pairs = comparison.one, comparison.two, comparison.pairs
     for region in regions(one, two, pairs):
         names = [graph.scope.nodes[i].name for graph, part in ((two, region.new), (one, region.old)) for i in part]

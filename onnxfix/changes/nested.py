@@ -2,30 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+
+import onnx
 
 from onnxfix.changes.graph import Graph, Source
 from onnxfix.changes.pairs import Pairs
 from onnxfix.changes.prints import content, forward
-from onnxfix.model.scope import Scope, ScopeId, captured, subgraphs
+from onnxfix.model.once import once
+from onnxfix.model.scope import Scope, ScopeId
 
 Scopes = Mapping[ScopeId, Scope]
+
+Body = tuple[str, int]
+"""Which graph inside a node: the attribute, and the number in a list of graphs."""
 
 
 def inner_keys(graph: Graph, scopes: Scopes) -> dict[int, int]:
     """For each node with subgraphs a key of what they compute; a captured value counts by its producer's label."""
     found = {}
-    for index in graph.order:
-        node = graph.scope.nodes[index]
-        bodies = list(subgraphs(node))
-        if bodies:
-            outer = {name: _roughly(graph, name) for name in captured(node)}
-            keys = []
-            for name, number, _ in bodies:
-                body = body_graph(graph, scopes, index, name, number, outer)
-                keys.append((name, number, computed(body, scopes)))
-            found[index] = graph.keys.of("inner", *sorted(keys))
+    for index, bodies in _held(graph.scope, graph.order):
+        outer = {name: _roughly(graph, name) for name in _captured(graph.scope, index, bodies)}
+        keys = [(*body, _computed_inside(graph, scopes, index, body, outer)) for body in bodies]
+        found[index] = graph.keys.of("inner", *sorted(keys))
     return found
+
+
+def _computed_inside(graph: Graph, scopes: Scopes, index: int, body: Body, outer: Mapping[str, Source]) -> int:
+    """The key of one graph inside a node, which is worked out once for the same values from outside."""
+    scope = graph.scope.inner[index, *body]
+    reads = tuple((name, outer[name].key) for name in sorted(_free(scope)))
+    if (scope.id, reads) not in graph.known:
+        graph.known[scope.id, reads] = computed(body_graph(graph, scopes, index, *body, outer), scopes)
+    return graph.known[scope.id, reads]
 
 
 def computed(graph: Graph, scopes: Scopes) -> int:
@@ -37,22 +46,42 @@ def computed(graph: Graph, scopes: Scopes) -> int:
 
 def bodies(one: Graph, two: Graph, pairs: Pairs, scopes: tuple[Scopes, Scopes]) -> Iterator[tuple[Graph, Graph]]:
     """The subgraphs of matched nodes, in pairs; captured values that correspond are one and the same to them."""
-    for a, b in sorted(pairs.left.items()):
-        olds = {(name, number) for name, number, _ in subgraphs(one.scope.nodes[a])}
-        for name, number, _ in subgraphs(two.scope.nodes[b]):
-            if (name, number) in olds:
-                known = {s: _exactly(one, s, None) for s in captured(one.scope.nodes[a])}
-                other = {s: _exactly(two, s, pairs.right) for s in captured(two.scope.nodes[b])}
-                yield (
-                    body_graph(one, scopes[0], a, name, number, known),
-                    body_graph(two, scopes[1], b, name, number, other),
-                )
+    others = dict(_held(two.scope, two.order))
+    for a, olds in sorted(_held(one.scope, [a for a in one.order if a in pairs.left])):
+        b = pairs.left[a]
+        news = others.get(b, [])
+        known = {name: _exactly(one, name, None) for name in _captured(one.scope, a, olds)}
+        other = {name: _exactly(two, name, pairs.right) for name in _captured(two.scope, b, news)}
+        for body in (body for body in news if body in olds):
+            yield body_graph(one, scopes[0], a, *body, known), body_graph(two, scopes[1], b, *body, other)
+
+
+def _held(scope: Scope, order: Iterable[int]) -> Iterator[tuple[int, list[Body]]]:
+    """The nodes that hold graphs, in the given order, and which graphs these are."""
+    held: dict[int, list[Body]] = {}
+    for index, name, number in scope.inner:
+        held.setdefault(index, []).append((name, number))
+    yield from ((index, held[index]) for index in order if index in held)
+
+
+def _captured(scope: Scope, index: int, bodies: Iterable[Body]) -> set[str]:
+    """What graphs inside a node read from outside."""
+    return {name for body in bodies for name in _free(scope.inner[index, *body])}
+
+
+@once
+def _free(scope: Scope) -> frozenset[str]:
+    """The values that a scope, with the graphs inside it, reads and does not make."""
+    read = {name for names in scope.reads for name in names} | {*scope.outputs}
+    sparse = scope.proto.sparse_initializer if isinstance(scope.proto, onnx.GraphProto) else ()
+    made = {*scope.inputs, *scope.initializers, *scope.producer, "", *(tensor.values.name for tensor in sparse)}
+    return frozenset(read.union(*map(_free, scope.inner.values())) - made)
 
 
 def body_graph(graph: Graph, scopes: Scopes, index: int, name: str, number: int, outer: Mapping[str, Source]) -> Graph:
     """The graph of a scope inside a node; its inputs are known by their place."""
     scope = scopes[(*graph.scope.id, index, name, number)]
-    return Graph(scope, graph.keys, places(scope), outer, graph.calls)
+    return Graph(scope, graph.keys, places(scope), outer, graph.calls, known=graph.known)
 
 
 def places(scope: Scope) -> dict[str, int]:

@@ -92,10 +92,9 @@ def _told(old: str, new: str) -> tuple[Kind, str]:
 def _constants(graph: Graph, other: Graph, pairs: Pairs, nodes: tuple[int, ...], side: int) -> dict[str, int]:
     """The constants of `graph` in all the places that `nodes` of the other graph (`side`) make values for, or {}."""
     found: dict[str, int] = {}
-    ends = {number: name for number, name, _ in graph.results}
     for (reader, place), _ in exits(other, nodes, pairs, side):
         if reader == "output":
-            name = ends.get(place, "")
+            name = graph.numbered_results[place][0] if place in graph.numbered_results else ""
         else:
             index = pairs.right[int(str(reader))] if side == 1 else int(str(reader))
             inputs = graph.scope.nodes[index].input

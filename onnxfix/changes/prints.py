@@ -68,29 +68,33 @@ def own(graph: Graph, shade: Shade, inner: Mapping[int, int]) -> Prints:
     }
 
 
-def widened(graph: Graph, prints: Prints) -> Prints:
-    """Prints that take in the prints of producers and readers: one step further around."""
-    wider: Prints = {}
-    for index in graph.order:
-        above = tuple(source.key if source.slot is None else prints[source.slot[0]] for source in graph.sources[index])
-        below = sorted(
-            (slot, place, prints[reader])
-            for slot in range(len(graph.scope.nodes[index].output))
-            for reader, place in graph.readers.get((index, slot), ())
-        )
-        wider[index] = graph.keys.of("wider", prints[index], above, tuple(below))
-    return wider
+class Rings:
+    """What lies around nodes, a ring of neighbours wider at each step; worked out for the nodes that are asked about.
 
+    The print at radius 0 is `own`.
+    """
 
-def around(graph: Graph, prints: Prints) -> Prints:
-    """What stands around a node of some operator, the node's own attributes and constants left out."""
-    seen: Prints = {}
-    for index in graph.order:
-        above = tuple(-1 if source.slot is None else prints[source.slot[0]] for source in graph.sources[index])
-        below = sorted(
-            (slot, place, prints[reader])
-            for slot in range(len(graph.scope.nodes[index].output))
-            for reader, place in graph.readers.get((index, slot), ())
-        )
-        seen[index] = graph.keys.of("around", graph.operators[index], above, tuple(below))
-    return seen
+    def __init__(self, graph: Graph, own: Prints, radius: int) -> None:
+        self._graph = graph
+        self._known = [own, *({} for _ in range(radius))]
+
+    def at(self, radius: int, index: int) -> int:
+        """The print of a node that takes in its producers and readers up to `radius` steps away."""
+        known = self._known[radius]
+        if index not in known:
+            graph, below = self._graph, self._below(radius - 1, index)
+            sources = graph.sources[index]
+            above = tuple(s.key if s.slot is None else self.at(radius - 1, s.slot[0]) for s in sources)
+            known[index] = graph.keys.of("wider", self.at(radius - 1, index), above, below)
+        return known[index]
+
+    def around(self, index: int) -> int:
+        """What stands around a node of some operator, the node's own attributes and constants left out."""
+        graph = self._graph
+        above = tuple(-1 if s.slot is None else self.at(1, s.slot[0]) for s in graph.sources[index])
+        return graph.keys.of("around", graph.operators[index], above, self._below(1, index))
+
+    def _below(self, radius: int, index: int) -> tuple[tuple[int, int, int], ...]:
+        readers, outputs = self._graph.readers, range(len(self._graph.scope.nodes[index].output))
+        found = ((slot, *reader) for slot in outputs for reader in readers.get((index, slot), ()))
+        return tuple(sorted((slot, place, self.at(radius, reader)) for slot, reader, place in found))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from onnxfix.changes.graph import Graph
+from onnxfix.changes.graph import Graph, Source
 from onnxfix.changes.pairs import Pairs, rewired, rewired_places
 from onnxfix.changes.prints import Prints
 
@@ -28,12 +28,17 @@ class Refinement:
         """
         for _ in range(_ROUNDS):
             wrong = [a for a in sorted(self.pairs.left) if self._rewired(a)]
-            better = [self._improved(a) for a in wrong]
+            tried: set[tuple[int, int]] = set()
+            better = [self._improved(a, tried) for a in wrong]
             if not any(better):
                 return
 
-    def _improved(self, a: int) -> bool:
+    def _improved(self, a: int, tried: set[tuple[int, int]]) -> bool:
+        """Try the exchanges that may help `a`; one that was `tried` in this round for another reader is left out."""
         for first, second in (*self._makers(a), *self._candidates(a)[:_CANDIDATES]):
+            if (first, second) in tried:
+                continue
+            tried.add((first, second))
             steps = [[pair, *self._feeders(*pair)] for pair in self._chain(first, second)]
             members = {node for step in steps for pair in step for node in pair}
             near = self._near(members)
@@ -129,10 +134,11 @@ class Refinement:
 
     def _ends(self, members: set[int]) -> Iterator[bool]:
         """For each output of the graph that a member makes, whether it is another value now."""
-        twos = {number: source for number, _, source in self.two.results}
-        for number, _, source in self.one.results:
-            if source.slot is not None and source.slot[0] in members and number in twos:
-                yield rewired(self.pairs, source, twos[number])
+        twos = self.two.numbered_results
+        for member in members:
+            for _, number, slot in self.one.made_results.get(member, ()):
+                if number in twos:
+                    yield rewired(self.pairs, Source("node", slot), twos[number][1])
 
     def _rewired(self, a: int) -> bool:
         return any(True for _ in rewired_places(self.one, self.two, self.pairs, a, self.pairs.left[a]))

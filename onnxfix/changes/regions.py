@@ -70,10 +70,8 @@ def exits(graph: Graph, nodes: Sequence[int], pairs: Pairs, side: int) -> Iterat
             for reader, place in graph.readers.get((index, slot), ()):
                 if reader in matched:
                     yield (matched[reader] if side == 0 else reader, place), (index, slot)
-    wanted = set(nodes)
-    for number, _, source in graph.results:
-        if source.slot is not None and source.slot[0] in wanted:
-            yield ("output", number), source.slot
+    for _, number, made in sorted(entry for index in nodes for entry in graph.made_results.get(index, ())):
+        yield ("output", number), made
 
 
 def _entries(graph: Graph, nodes: list[int], pairs: Pairs, side: int) -> Iterator[tuple[object, int]]:

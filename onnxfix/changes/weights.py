@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import onnx
 
-from onnxfix.changes.contents import Stored, release
-from onnxfix.changes.figures import compared, equal, rounded
+from onnxfix.changes.blocks import Values, in_memory, maybe_moved, values_of
+from onnxfix.changes.contents import Stored
+from onnxfix.changes.figures import compared, equal, equal_in_order, rounded
 from onnxfix.changes.graph import Graph, Source, stored, stored_names
 from onnxfix.changes.quantized import dequantized, fitted, is_dequantize
 from onnxfix.changes.records import Change
@@ -136,18 +137,11 @@ def _told(one: Scope, two: Scope, old: Stored, new: Stored, details: dict[str, A
         return "other sparse values"
     if onnx.TensorProto.STRING in (old.data_type, new.data_type):
         return "other texts"
-    arrays = one.model.array(old), two.model.array(new)
-
-    def free() -> None:
-        for scope, tensor in ((one, old), (two, new)):
-            if tensor.data_location == onnx.TensorProto.EXTERNAL:
-                release(scope.model.tensor_bytes(tensor))
-
-    names = dtype_name(old.data_type), dtype_name(new.data_type)
-    return _relation(arrays[0], arrays[1], names, details, free)
+    values = values_of(one.model, old), values_of(two.model, new)
+    return _relation(*values, (dtype_name(old.data_type), dtype_name(new.data_type)), details)
 
 
-def _relation(old: Array, new: Array, names: tuple[str, str], details: dict[str, Any], free: Any) -> str:
+def _relation(old: Values, new: Values, names: tuple[str, str], details: dict[str, Any]) -> str:
     retyped = f"{names[0]} → {names[1]}, " if names[0] != names[1] else ""
     order = _transposition(old, new)
     if order:
@@ -155,25 +149,26 @@ def _relation(old: Array, new: Array, names: tuple[str, str], details: dict[str,
         details["order"] = order
         return f"{retyped}transposed by {order}"
     if old.shape != new.shape:
-        same = old.size == new.size and equal(old.reshape(-1), new.reshape(-1))
+        same = old.size == new.size and equal_in_order(old, new)
         details["relation"] = "reshaped" if same else "other"
         word = "reshaped" if same else "another shape,"
         return f"{retyped}{word} {list(old.shape)} → {list(new.shape)}"
-    details.update(compared(old, new, free))
+    details.update(compared(old, new))
     if retyped:
-        return retyped + _retyped(old, new, details, free)
+        return retyped + _retyped(old, new, details)
     if not details["changed"]:
         return "equal values, other bits"
     return _figures(old.size, details)
 
 
-def _retyped(old: Array, new: Array, details: dict[str, Any], free: Any) -> str:
+def _retyped(old: Values, new: Values, details: dict[str, Any]) -> str:
     details["relation"] = "retyped"
     if not details["changed"]:
         return "equal values"
-    if rounded(old, new, free):
+    if rounded(old, new):
         return f"every value rounded, max |diff| {details['max']:.3g}"
-    how = fitted(old, new)
+    a, b = in_memory(old), in_memory(new)
+    how = fitted(a, b) if a is not None and b is not None else ""
     if how:
         details["relation"] = "requantized"
         return f"{'quantized' if old.dtype.kind == 'f' else 'dequantized'} {how}"
@@ -185,13 +180,18 @@ def _figures(size: int, details: dict[str, Any]) -> str:
     return f"{details['changed']:,} of {size:,} values differ, max |diff| {details['max']:.3g}{strange}"
 
 
-def _transposition(old: Array, new: Array) -> list[int]:
+def _transposition(old: Values, new: Values) -> list[int]:
     """The order of axes that makes the old array the new one, [] when there is none but the natural one."""
     if sorted(old.shape) != sorted(new.shape) or not 2 <= old.ndim <= _TRANSPOSABLE or old.size <= max(old.shape):
         return []
-    for order in itertools.permutations(range(old.ndim)):
-        turned = old.transpose(order)
-        if order != tuple(range(old.ndim)) and turned.shape == new.shape and equal(turned, new):
+    if not maybe_moved(old, new):
+        return []
+    a, b = in_memory(old), in_memory(new)
+    if a is None or b is None:
+        return []
+    for order in itertools.permutations(range(a.ndim)):
+        turned = a.transpose(order)
+        if order != tuple(range(a.ndim)) and turned.shape == b.shape and equal(turned, b):
             return list(order)
     return []
 

@@ -6,19 +6,18 @@ What schemas cannot tell is in onnxfix.opset.meaning.  When in doubt the answer 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 
 import onnx
 from onnx.defs import OpSchema
 
+from onnxfix.model.attributes import constant_tensor
 from onnxfix.model.messages import copied
-from onnxfix.model.scope import Scope, constant_tensor
+from onnxfix.model.scope import Scope
 from onnxfix.model.types import STANDARD, dtype_name, schema_type
 from onnxfix.opset.meaning import HINTS, MEANING, NEGATIVE_AXES, NEW_VALUES, OLD_VALUES, SAME_ABSENT
-from onnxfix.opset.view import View, schema_at
+from onnxfix.opset.view import Formal, View, schema_at, signature
 from onnxfix.rewrite.attributes import same_attribute
-
-Formal = OpSchema.FormalParameter
-Option = OpSchema.FormalParameterOption
 
 
 def judge(scope: Scope, node: onnx.NodeProto, version: int) -> onnx.NodeProto | str:
@@ -59,8 +58,8 @@ def _inputs(view: View, new: OpSchema) -> str:
     inputs = _given(view.node)
     if not new.min_input <= len(inputs) <= new.max_input:
         return f"it has {len(inputs)} inputs, and there it takes {_amount(new.min_input, new.max_input)}"
-    for name, formal in zip(inputs, new.inputs, strict=False):
-        if not name and formal.option == Option.Single:
+    for name, formal in zip(inputs, signature(new).inputs, strict=False):
+        if not name and formal.required:
             return f"its input {formal.name} is absent, and there it is required"
     outputs = len(view.node.output)
     if not new.min_output <= outputs <= new.max_output:
@@ -83,27 +82,26 @@ def _amount(low: int, high: int) -> str:
 def _types(view: View, new: OpSchema) -> str:
     """Whether the element types, as far as they matter, are allowed in the other version."""
     seen: dict[str, int] = {}
+    known, wanted = signature(view.schema), signature(new)
     for values, before, after in (
-        (view.node.input, view.schema.inputs, new.inputs),
-        (view.node.output, view.schema.outputs, new.outputs),
+        (view.node.input, known.inputs, wanted.inputs),
+        (view.node.output, known.outputs, wanted.outputs),
     ):
         for position, name in enumerate(values):
             old_formal, formal = _formal(before, position), _formal(after, position)
             if not name or old_formal is None or formal is None:
                 continue
-            allowed = _allowed(new, formal)
             kind = view.scope.type_of(name)
             if not kind.dtype:
                 told = schema_type(view.scope.type_proto(name))
-                if told and told not in allowed:
+                if told and told not in formal.allowed:
                     return f"{name!r} is of type {told}, which is not allowed there"
-                if not told and not _allowed(view.schema, old_formal) <= allowed:
+                if not told and not old_formal.allowed <= formal.allowed:
                     return f"the type of {name!r} is not known, and not all types are allowed there"
                 continue
-            if f"tensor({dtype_name(kind.dtype)})" not in allowed:
+            if _tensor_of(kind.dtype) not in formal.allowed:
                 return f"{name!r} is of type {dtype_name(kind.dtype)}, which is not allowed there"
-            shared = not (formal.option == Option.Variadic and not formal.is_homogeneous)
-            if shared and seen.setdefault(formal.type_str, kind.dtype) != kind.dtype:
+            if formal.shared and seen.setdefault(formal.group, kind.dtype) != kind.dtype:
                 return f"{name!r} is of type {dtype_name(kind.dtype)}, and there it shares its type with another value"
     return ""
 
@@ -111,14 +109,12 @@ def _types(view: View, new: OpSchema) -> str:
 def _formal(formals: Sequence[Formal], position: int) -> Formal | None:
     if position < len(formals):
         return formals[position]
-    return formals[-1] if formals and formals[-1].option == Option.Variadic else None
+    return formals[-1] if formals and formals[-1].variadic else None
 
 
-def _allowed(schema: OpSchema, formal: Formal) -> set[str]:
-    for constraint in schema.type_constraints:
-        if constraint.type_param_str == formal.type_str:
-            return set(constraint.allowed_type_strs)
-    return {formal.type_str}
+@cache
+def _tensor_of(dtype: int) -> str:
+    return f"tensor({dtype_name(dtype)})"
 
 
 def _node(view: View, new: OpSchema) -> onnx.NodeProto | str:
@@ -146,36 +142,44 @@ def _node(view: View, new: OpSchema) -> onnx.NodeProto | str:
 def _defaults(view: View, new: OpSchema, given: set[str]) -> list[onnx.AttributeProto] | str:
     """The defaults that must be written out because the other version has another one, or the reason for no."""
     written: list[onnx.AttributeProto] = []
-    for name, wanted in new.attributes.items():
-        known = view.schema.attributes.get(name)
-        default = known.default_value if known and known.default_value.name else None
-        now = wanted.default_value if wanted.default_value.name else None
+    for name, default in _other_defaults(view.schema, new):
         if name in given:
             continue
-        if wanted.required and default is None:
-            return f"its attribute {name} is absent, and there it is required"
-        if known is None or same_attribute(default, now):
-            continue
-        if default is not None:
-            written.append(default)
-        elif (view.node.op_type, name) not in SAME_ABSENT:
-            return f"its attribute {name} is absent, and there absence means another value"
+        if default is None:
+            required = signature(new).attributes[name][0]
+            there = "it is required" if required else "absence means another value"
+            return f"its attribute {name} is absent, and there {there}"
+        written.append(default)
     return written
+
+
+@cache
+def _other_defaults(old: OpSchema, new: OpSchema) -> tuple[tuple[str, onnx.AttributeProto | None], ...]:
+    """The attributes whose absence means something else, or nothing, in the other version: name and old default."""
+    found = []
+    known = signature(old).attributes
+    for name, (required, now) in signature(new).attributes.items():
+        default = known[name][1] if name in known else None
+        missing = required and default is None
+        changed = name in known and not same_attribute(default, now)
+        if missing or (changed and (default is not None or (new.name, name) not in SAME_ABSENT)):
+            found.append((name, default))
+    return tuple(found)
 
 
 def _attribute(view: View, new: OpSchema, attribute: onnx.AttributeProto) -> list[onnx.AttributeProto] | str:
     """What becomes of one attribute of the node: kept, rewritten, dropped, or the reason why none is right."""
-    name, old = attribute.name, view.schema.attributes.get(attribute.name)
-    wanted = new.attributes.get(name)
-    if old is None:
+    name, known, wanted = attribute.name, signature(view.schema), signature(new)
+    if name not in known.attributes:
         return f"its attribute {name} does not belong to {view.node.op_type} of opset {view.scope.opset}"
-    if wanted is None:
-        if name in HINTS or (old.default_value.name and same_attribute(attribute, old.default_value)):
+    default = known.attributes[name][1]
+    if name not in wanted.attributes:
+        if name in HINTS or (default is not None and same_attribute(attribute, default)):
             return []
         if view.node.op_type == "Constant" and (tensor := constant_tensor(view.node)) is not None:
             return [onnx.helper.make_attribute("value", tensor)]
         return f"its attribute {name} does not exist there"
-    if old.type != wanted.type:
+    if known.types[name] != wanted.types[name]:
         return f"its attribute {name} has another type there"
     downwards = new.since_version < 11 <= view.schema.since_version
     if downwards and name in ("axis", "axes") and view.node.op_type in NEGATIVE_AXES:

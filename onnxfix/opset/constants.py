@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import onnx
 
+from onnxfix.model.attributes import constant_tensor
 from onnxfix.model.edit import Edit
 from onnxfix.model.messages import copied
-from onnxfix.model.scope import Scope, constant_tensor
+from onnxfix.model.scope import Scope
 
 FLOATING = frozenset({onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16, onnx.TensorProto.DOUBLE})
 """The types that a Constant holds before opset 9 (ONNX operator changelog, Constant-1)."""

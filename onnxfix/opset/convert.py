@@ -5,22 +5,26 @@ An operator that the lower version does not have is first replaced by the body t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import onnx
 
 from onnxfix.errors import OnnxfixError
-from onnxfix.model.edit import Edit, apply_edits
+from onnxfix.model.edit import Edit, apply_edits, edit_proto
 from onnxfix.model.inference import typed_scopes
 from onnxfix.model.model import Model
 from onnxfix.model.names import Names
-from onnxfix.model.scope import Scope, ScopeId, scopes_of
+from onnxfix.model.once import once
+from onnxfix.model.scope import Scope, ScopeId, function_scopes, scopes_of
 from onnxfix.model.text import node_text
+from onnxfix.model.types import STANDARD
 from onnxfix.opset.compat import judge
 from onnxfix.opset.constants import stored_constant
 from onnxfix.opset.expand import expansion
 from onnxfix.opset.prepare import NEWEST, prepared
+from onnxfix.opset.retype import retyped
+from onnxfix.opset.view import changes, schema_at
 from onnxfix.records import AppliedFix
 from onnxfix.rewrite.match import match
 from onnxfix.rewrite.replace import replacement
@@ -75,18 +79,27 @@ def plan_conversion(model: Model, scopes: Sequence[Scope], names: Names, rules: 
 
 
 class _Work:
-    """A conversion under way: `scopes` are those of the result so far."""
+    """A conversion under way: `scopes` are those of the result so far, by their root, with the version they came to.
+
+    A root is the main graph or a function; a scope inside it has the version of its root.
+    """
 
     def __init__(
         self, result: Conversion, scopes: list[Scope], names: Names, steps: dict[tuple[int, int], _Steps]
     ) -> None:
         self.result, self.names, self.steps = result, names, steps
         versions = {scope.id: scope.opsets for scope in scopes_of(result.model)}
-        self.scopes = [replace(scope, opsets=versions[scope.id]) for scope in scopes]
+        self._take(replace(scope, opsets=versions[scope.id], facts={}) for scope in scopes)
+
+    def _take(self, scopes: Iterable[Scope]) -> None:
+        self.scopes: dict[ScopeId, list[Scope]] = {}
+        for scope in scopes:
+            root = scope.id[:2] if scope.id[:1] == ("f",) else ()
+            self.scopes.setdefault(root, []).append(scope)
 
     def convert(self, root: ScopeId, to: int) -> None:
         """Bring one root (the main graph or a function) and the graphs inside it to a version."""
-        start = next(scope for scope in self.scopes if scope.id == root)
+        start = self.scopes[root][0]
         version = start.opset
         if "" not in start.opsets:
             return
@@ -98,39 +111,41 @@ class _Work:
             version = following
             if self.result.blockers:
                 return
-            if edits or version == 6:  # many operators tell their types only since opset 6
+            if edits or version == 6:
                 self._apply(root, version, edits)
             else:
                 self._relabel(root, version)
         if not self.result.blockers:
-            self.result.model = apply_edits(self.result.model, [Edit(root, opsets={"": to})])
-
-    def _inside(self, root: ScopeId) -> list[Scope]:
-        functions = root[:1] == ("f",)
-        return [s for s in self.scopes if s.id[: len(root)] == root and functions == (s.id[:1] == ("f",))]
+            edit_proto(self.result.model.proto, [Edit(root, opsets={"": to})])
 
     def _apply(self, root: ScopeId, version: int, edits: list[Edit]) -> None:
-        self.result.model = apply_edits(self.result.model, [*edits, Edit(root, opsets={"": version})])
-        self.scopes, _ = typed_scopes(self.result.model)
+        """Make the edits of one step.  The model is the conversion's own, and a function has no inferred types."""
+        edits = [*edits, Edit(root, opsets={"": version})]
+        if root:
+            edit_proto(self.result.model.proto, edits)
+            self.scopes[root] = function_scopes(self.result.model, int(root[1]))
+        else:
+            main, self.result.model = self.scopes[root][0], apply_edits(self.result.model, edits)
+            anew = version == 6  # many operators tell their types only since opset 6
+            self._take(typed_scopes(self.result.model)[0] if anew else retyped(main, edits, self.result.model))
 
     def _relabel(self, root: ScopeId, version: int) -> None:
-        inside = {scope.id for scope in self._inside(root)}
-        self.scopes = [
-            replace(scope, opsets={**scope.opsets, "": version}) if scope.id in inside else scope
-            for scope in self.scopes
-        ]
+        for scope in self.scopes[root]:
+            scope.opsets = {**scope.opsets, "": version}
 
     def _expand(self, root: ScopeId, version: int) -> None:
         """Replace operators that a lower version lacks, and no step rule knows, by their own bodies."""
         known = self.steps.get((version + 1, version), {})
         while True:
             edits: list[Edit] = []
-            for scope in self._inside(root):
-                for index, node in enumerate(scope.nodes):
-                    edit = None if node.op_type in known else expansion(scope, index, version, self.names)
+            for scope in self.scopes[root]:
+                lacking = [op for op in _operators(scope) if op not in known and schema_at(op, version) is None]
+                for index in _nodes_of(scope, lacking):
+                    edit = expansion(scope, index, version, self.names)
                     if edit is not None:
                         edits.append(edit)
-                        message = f"opset {version} has no {node.op_type}: the operator's own definition replaces it"
+                        operator = scope.nodes[index].op_type
+                        message = f"opset {version} has no {operator}: the operator's own definition replaces it"
                         self.result.journal.append(_entry(scope, index, edit, message))
             if not edits:
                 return
@@ -138,9 +153,10 @@ class _Work:
 
     def _edits(self, root: ScopeId, version: int, steps: _Steps) -> list[Edit]:
         edits: list[Edit] = []
-        for scope in self._inside(root):
+        for scope in self.scopes[root]:
             taken: set[int] = set()
-            for index in range(len(scope.nodes)):
+            touched = [op for op in _operators(scope) if changes(op, scope.opset, version)]
+            for index in _nodes_of(scope, touched):
                 if index not in taken:
                     edit = self._edit(scope, index, version, steps, taken)
                     edits += [edit] if edit else []
@@ -174,6 +190,20 @@ class _Work:
         reasons = [" ".join(text.split()) for text in (reason, *dict.fromkeys(refusals))]
         self.result.blockers.append(Blocker(scope, index, "; ".join(reasons)))
         return None
+
+
+@once
+def _operators(scope: Scope) -> Mapping[str, Sequence[int]]:
+    """The operators of the default domain in a scope, and where they are."""
+    found: dict[str, list[int]] = {}
+    for index, node in enumerate(scope.nodes):
+        if node.domain in STANDARD:
+            found.setdefault(node.op_type, []).append(index)
+    return found
+
+
+def _nodes_of(scope: Scope, operators: Iterable[str]) -> list[int]:
+    return sorted(index for operator in operators for index in _operators(scope)[operator])
 
 
 def _entry(scope: Scope, index: int, edit: Edit, message: str, rule: Rule | None = None) -> AppliedFix:

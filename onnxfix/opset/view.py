@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 import onnx
+from onnx.defs import OpSchema
 
 from onnxfix.model.model import Array
 from onnxfix.model.scope import Scope
@@ -19,12 +21,76 @@ LARGEST_CONSTANT = 100_000
 
 @lru_cache(maxsize=8192)
 def schema_at(op_type: str, version: int) -> onnx.defs.OpSchema | None:
-    """The schema of an operator of the default domain at an opset version; None when that version has none."""
+    """The schema of an operator of the default domain at an opset version; None when that version has none.
+
+    Versions that share a schema give the same object.
+    """
     try:
         schema = onnx.defs.get_schema(op_type, version, "")
     except onnx.defs.SchemaError:
         return None
-    return None if schema.deprecated else schema
+    if schema.deprecated:
+        return None
+    return schema if schema.since_version == version else schema_at(op_type, schema.since_version)
+
+
+Option = OpSchema.FormalParameterOption
+
+
+@dataclass(frozen=True)
+class Formal:
+    """An input or output in a schema: `allowed` are its types as schemas write them, `group` those that must agree."""
+
+    name: str
+    required: bool
+    variadic: bool
+    group: str
+    shared: bool
+    allowed: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Signature:
+    """What a schema says, read out of the library once: for each attribute whether it is required and its default."""
+
+    inputs: tuple[Formal, ...]
+    outputs: tuple[Formal, ...]
+    attributes: Mapping[str, tuple[bool, onnx.AttributeProto | None]]
+    types: Mapping[str, OpSchema.AttrType]
+
+
+@cache
+def signature(schema: OpSchema) -> Signature:
+    """What a schema says; `types` are those of the attributes."""
+    groups = {c.type_param_str: frozenset(c.allowed_type_strs) for c in schema.type_constraints}
+    attributes = {name: (a.required, a.default_value) for name, a in schema.attributes.items()}
+    return Signature(
+        _formals(schema.inputs, groups),
+        _formals(schema.outputs, groups),
+        {name: (required, value if value.name else None) for name, (required, value) in attributes.items()},
+        {name: attribute.type for name, attribute in schema.attributes.items()},
+    )
+
+
+def _formals(formals: Sequence[OpSchema.FormalParameter], groups: Mapping[str, frozenset[str]]) -> tuple[Formal, ...]:
+    return tuple(
+        Formal(
+            formal.name,
+            formal.option == Option.Single,
+            formal.option == Option.Variadic,
+            formal.type_str,
+            not (formal.option == Option.Variadic and not formal.is_homogeneous),
+            groups.get(formal.type_str, frozenset({formal.type_str})),
+        )
+        for formal in formals
+    )
+
+
+@cache
+def changes(op_type: str, version: int, other: int) -> bool:
+    """Whether an operator is another one in another version, or missing in one of them."""
+    one, two = schema_at(op_type, version), schema_at(op_type, other)
+    return one is None or two is None or one.since_version != two.since_version
 
 
 @dataclass(frozen=True)
@@ -40,8 +106,7 @@ class View:
         for attribute in self.node.attribute:
             if attribute.name == name:
                 return attribute_value(attribute)
-        known = self.schema.attributes.get(name)
-        return attribute_value(known.default_value) if known and known.default_value.name else None
+        return attribute_value(signature(self.schema).attributes.get(name, (False, None))[1])
 
     def has(self, position: int) -> bool:
         """Whether an input is given."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from onnxfix.changes.models import Compared
@@ -16,7 +16,7 @@ from onnxfix.report.diff import NOUNS, summary
 from onnxfix.report.page.facts import NAME, Teller, facts_of
 from onnxfix.report.page.folding import folds
 from onnxfix.report.page.picture import Picture, alone, merged, title
-from onnxfix.report.page.places import changed_parts, found_parts
+from onnxfix.report.page.places import changed_parts, found_parts, labels_of
 from onnxfix.report.text import counted, sentence, visible
 
 _LINES, _PER_KIND, _SENTENCE, _NODES = 40, 300, 300, 200
@@ -32,13 +32,15 @@ def diff_document(
     """The page of two models: their scopes laid over each other, the changes, and what was found in the second."""
     findings = [*_numbers(report.numbers), *findings]
     pictures = _pictures(compared)
-    places = [changed_parts(pictures, change) for change in report.changes]
+    around = [{id(p.scopes[side]): p for p in reversed(pictures) if p.scopes[side] is not None} for side in (0, 1)]
+    labels = labels_of(pictures)
+    places = [changed_parts(pictures, labels, change) for change in report.changes]
     for change, (number, parts) in zip(report.changes, places, strict=True):
         if change.kind in _MARKING:
             _mark(pictures[number], parts)
         if change.kind in _ORDER:
-            _mark_around(pictures, pictures[number])
-    found = [found_parts(pictures, finding) for finding in findings]
+            _mark_around(around, pictures[number])
+    found = [found_parts(pictures, labels, finding) for finding in findings]
     items = [_change(*item) for item in zip(report.changes, places, strict=True)]
     items += [_finding(*item) for item in zip(findings, found, strict=True)]
     kinds = [*(change.kind for change in report.changes), *["finding"] * len(found)]
@@ -56,7 +58,8 @@ def diff_document(
 def model_document(model: Model, findings: Sequence[Diagnostic] = (), notes: Iterable[str] = ()) -> Document:
     """The page of one model, with what `check` found in it."""
     pictures = [alone(scope) for scope in scopes_of(model)]
-    places = [found_parts(pictures, finding) for finding in findings]
+    labels = labels_of(pictures)
+    places = [found_parts(pictures, labels, finding) for finding in findings]
     nodes = sum(part.kind == "node" for picture in pictures for part in picture.parts)
     return {
         "mode": "show",
@@ -87,11 +90,11 @@ def _mark(picture: Picture, parts: Iterable[int]) -> None:
             picture.parts[number].status = "changed"
 
 
-def _mark_around(pictures: Sequence[Picture], picture: Picture) -> None:
-    """A node is changed when a graph inside it is."""
+def _mark_around(pictures: Sequence[Mapping[int, Picture]], picture: Picture) -> None:
+    """A node is changed when a graph inside it is; `pictures` are those of the first and second model's scopes."""
     for side, scope in enumerate(picture.scopes):
         while scope is not None and scope.parent is not None:
-            around = next(other for other in pictures if other.scopes[side] is scope.parent)
+            around = pictures[side][id(scope.parent)]
             number = around.numbers[side].get(("node", int(scope.id[-3])))
             _mark(around, [] if number is None else [number])
             scope = scope.parent

@@ -9,8 +9,9 @@ from typing import Any
 import onnx
 
 from onnxfix.changes.graph import is_constant
+from onnxfix.model.attributes import constant_tensor
 from onnxfix.model.facts import operator
-from onnxfix.model.scope import Scope, ScopeId, constant_tensor, subgraphs
+from onnxfix.model.scope import Scope, ScopeId, subgraphs
 from onnxfix.model.types import from_tensor, type_text
 from onnxfix.report.page.picture import Part, Picture
 from onnxfix.report.page.weights import weight_figures
@@ -67,7 +68,7 @@ class Teller:
 
     def _inside(self, scope: Scope, index: int) -> Iterator[Scope]:
         typed = self.typed.get(scope.id, scope)
-        return (inner for (place, _, _), inner in typed.inner.items() if place == index)
+        return (typed.inner[index, name, number] for name, number, _ in subgraphs(typed.nodes[index]))
 
 
 def facts_of(picture: Picture, part: Part, tellers: tuple[Teller, Teller]) -> list[dict[str, Any] | None]:

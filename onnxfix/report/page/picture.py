@@ -90,8 +90,9 @@ def _twins(comparison: Comparison) -> dict[Place, Place]:
         if number in numbered:
             found["input", name] = "input", numbered[number]
     ones, twos = comparison.one.scope.outputs, comparison.two.scope.outputs
-    gone, come = [name for name in ones if name not in twos], [name for name in twos if name not in ones]
-    found |= {("output", name): ("output", name) for name in ones if name in twos}
+    both = comparison.one.scope.output_set & comparison.two.scope.output_set
+    gone, come = [name for name in ones if name not in both], [name for name in twos if name not in both]
+    found |= {("output", name): ("output", name) for name in both}
     if len(gone) == len(come):
         found |= {("output", a): ("output", b) for a, b in zip(gone, come, strict=True)}
     return found

@@ -2,16 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from onnxfix.changes.records import Change
 from onnxfix.records import Diagnostic
 from onnxfix.report.page.picture import Picture
 
 
-def changed_parts(pictures: Sequence[Picture], change: Change) -> tuple[int, list[int]]:
+@dataclass(frozen=True)
+class Labels:
+    """The number of the first picture of each label, and of the first that shows something of the second model."""
+
+    every: Mapping[str, int]
+    second: Mapping[str, int]
+
+
+def labels_of(pictures: Sequence[Picture]) -> Labels:
+    """Where to look for a scope."""
+    numbered = list(enumerate(pictures))[::-1]
+    return Labels(
+        {picture.label: number for number, picture in numbered},
+        {picture.label: number for number, picture in numbered if picture.scopes[1]},
+    )
+
+
+def changed_parts(pictures: Sequence[Picture], labels: Labels, change: Change) -> tuple[int, list[int]]:
     """(number of the picture, numbers of the parts in it)."""
-    number = _picture(pictures, change.scope)
+    number = labels.every.get(change.scope)
     if number is None:
         return 0, []
     picture = pictures[number]
@@ -28,9 +46,9 @@ def changed_parts(pictures: Sequence[Picture], change: Change) -> tuple[int, lis
     return number, parts
 
 
-def found_parts(pictures: Sequence[Picture], finding: Diagnostic) -> tuple[int, list[int]]:
+def found_parts(pictures: Sequence[Picture], labels: Labels, finding: Diagnostic) -> tuple[int, list[int]]:
     """(number of the picture, numbers of the parts in it)."""
-    number = _picture([picture if picture.scopes[1] else None for picture in pictures], finding.scope)
+    number = labels.second.get(finding.scope)
     if number is None:
         return 0, []
     picture = pictures[number]
@@ -38,10 +56,6 @@ def found_parts(pictures: Sequence[Picture], finding: Diagnostic) -> tuple[int, 
     if index is not None and finding.op_type in ("", picture.scope(1).nodes[index].op_type):
         return number, _unique([picture.numbers[1].get(("node", index))])
     return number, _unique(_named(picture, 1, finding.value)) if finding.value else []
-
-
-def _picture(pictures: Sequence[Picture | None], label: str) -> int | None:
-    return next((number for number, picture in enumerate(pictures) if picture and picture.label == label), None)
 
 
 def _named(picture: Picture, side: int, name: str) -> Iterator[int | None]:
