@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from functools import cache
 
 import onnx
 
 from onnxfix.actions.refusals import NOTHING, Refusals, forms
 from onnxfix.legalise.known_inputs import graph_refusal
+from onnxfix.legalise.known_sizes import made_by_node, never_run, size_refusal
 from onnxfix.model.scope import Scope
 from onnxfix.model.types import STANDARD
-from onnxfix.opset.view import schema_at
-from onnxfix.targets import Target, supports
+from onnxfix.opset.view import schema_at, signature
+from onnxfix.targets import Target, judged_by_shapes, supports
 
 _FOREIGN = ("com.microsoft", "com.microsoft.nchwc", "ai.onnx.ml", "ai.onnx.preview.training", "ai.onnx.preview")
 """Domains of which TensorRT has importers for single operators only, and those are in the fact base."""
@@ -19,46 +22,84 @@ _FOREIGN = ("com.microsoft", "com.microsoft.nchwc", "ai.onnx.ml", "ai.onnx.previ
 _KNOWN_TYPES = frozenset(onnx.TensorProto.DataType.values()) - {onnx.TensorProto.UNDEFINED}
 
 
+_DATA = {"Where": 1, "OneHot": 2}
+"""The input that has the data, where it is not the first: a condition or indices are."""
+_FILLED = ("ConstantOfShape", "EyeLike")
+"""Operators whose data is made up: their output has its type."""
+_INT8, _UINT8 = onnx.TensorProto.INT8, onnx.TensorProto.UINT8
+
+Shapes = tuple[tuple[int | None, ...] | None, ...]
+Found = tuple[Scope, int, str]
+
+
 def known_refusals(scopes: Sequence[Scope], target: Target | None) -> Refusals:
-    """The nodes whose operator or attributes a source says the target refuses.
+    """The nodes whose operator, attributes, types, inputs or sizes a source says the target refuses.
 
     What no source says is not refused, except in the domains of which a parser knows next to nothing.
     """
     if target is None:
         return NOTHING
-    found = list(_refused(scopes, target))
-    return NOTHING.with_nodes(forms(found, exact=False), {}) if found else NOTHING
+    whole, sized = list(_refused(scopes, target)), list(_refused_by_sizes(scopes, target))
+    found = Refusals(forms(whole, exact=False), forms(sized, exact=True), model=_model_refusal(scopes[0], target))
+    return found or NOTHING
 
 
-def _refused(scopes: Sequence[Scope], target: Target) -> Iterator[tuple[Scope, int, str]]:
+def _model_refusal(main: Scope, target: Target) -> str:
+    """Why the graph itself is refused (operators.yaml, engine_wide), whatever its nodes are."""
+    if not main.outputs:
+        return "the network has no output: the graph marks no value as one"
+    if target.track != "rtx":
+        return ""
+    untyped = [value.name for value in main.model.proto.graph.output if not _typed(value)]
+    if untyped:
+        return f"the output {untyped[0]} declares no element type"
+    made = Counter(name for node in main.nodes for name in node.output if name)
+    twice = next((name for name, times in made.items() if times > 1), "")
+    return f"the value {twice} is made twice" if twice else ""
+
+
+def _typed(value: onnx.ValueInfoProto) -> bool:
+    kind = value.type.WhichOneof("value")
+    return kind is not None and (kind != "tensor_type" or value.type.tensor_type.elem_type != 0)
+
+
+def _refused(scopes: Sequence[Scope], target: Target) -> Iterator[Found]:
     """Nodes of one operator, types and attributes are asked about once."""
     answers: dict[tuple[object, ...], str] = {}
+    for scope, index, node in _nodes(scopes):
+        own = node.domain in _FOREIGN or (node.domain in STANDARD and not _has_schema(node.op_type))
+        if own and _unheard_of(target, node.op_type):
+            yield scope, index, f"{target.title} has no importer for {node.op_type} {node.domain}".strip()
+        if node.domain not in STANDARD:
+            continue
+        dtypes = _data_types(scope, node)
+        key = node.op_type, scope.opset, dtypes, tuple(a.SerializeToString() for a in _plain(node))
+        if key not in answers:
+            answers[key] = _refusal(target, node, scope.opset, dtypes)
+        if said := answers[key] or graph_refusal(target, scope, node):
+            yield scope, index, said
+
+
+def _refused_by_sizes(scopes: Sequence[Scope], target: Target) -> Iterator[Found]:
+    for scope, index, node in _nodes(scopes):
+        if node.domain not in STANDARD:
+            continue
+        asked = judged_by_shapes(target, node.op_type)
+        said = _refusal(target, node, scope.opset, _data_types(scope, node), _shapes(scope, node)) if asked else ""
+        if said := said or size_refusal(target, scope, node):
+            yield scope, index, said
+
+
+def _nodes(scopes: Sequence[Scope]) -> Iterator[tuple[Scope, int, onnx.NodeProto]]:
+    """Every node that a parser reads."""
     for scope in scopes:
-        for index, node in enumerate(scope.nodes):
-            own = node.domain in _FOREIGN or (node.domain in STANDARD and not onnx.defs.has(node.op_type))
-            if own and _unheard_of(target, node.op_type):
-                yield scope, index, f"{target.title} has no importer for {node.op_type} {node.domain}".strip()
-            if node.domain not in STANDARD:
-                continue
-            dtypes = () if _split_anyway(scope, node) else _data_types(scope, node)
-            key = node.op_type, scope.opset, dtypes, tuple(a.SerializeToString() for a in _plain(node))
-            if key not in answers:
-                answers[key] = _refusal(target, node, scope.opset, dtypes)
-            if said := answers[key] or graph_refusal(target, scope, node):
-                yield scope, index, said
+        if not never_run(scope):
+            yield from ((scope, index, node) for index, node in enumerate(scope.nodes))
 
 
-def _split_anyway(scope: Scope, node: onnx.NodeProto) -> bool:
-    """Plain Attention of rank 3 is taken apart by the parser and builds in every type (operators.yaml, Attention).
-
-    Plain: three inputs, as many heads and as wide ones for the values as for the query, no mask and no window.
-    """
-    if node.op_type != "Attention" or len(node.input) != 3 or scope.type_of(node.input[0]).rank != 3:
-        return False
-    given = {a.name: onnx.helper.get_attribute_value(a) for a in _plain(node)}
-    widths = {(scope.type_of(name).dims or (None,))[-1] for name in node.input}
-    heads = given.get("q_num_heads") == given.get("kv_num_heads")
-    return heads and len(widths) == 1 and given.keys() <= {"q_num_heads", "kv_num_heads", "scale"}
+@cache
+def _has_schema(op_type: str) -> bool:
+    return bool(onnx.defs.has(op_type))
 
 
 def _unheard_of(target: Target, op_type: str) -> bool:
@@ -67,22 +108,43 @@ def _unheard_of(target: Target, op_type: str) -> bool:
     return support.answer == "no" or (support.answer == "unknown" and not support.source)
 
 
-def _refusal(target: Target, node: onnx.NodeProto, opset: int, dtypes: tuple[int, ...]) -> str:
+def _refusal(target: Target, node: onnx.NodeProto, opset: int, dtypes: tuple[int, ...], shapes: Shapes = ()) -> str:
     attributes = {a.name: _text(onnx.helper.get_attribute_value(a)) for a in _plain(node)}
-    support = supports(target, node.op_type, opset=opset, dtypes=dtypes, attributes=attributes)
+    support = supports(target, node.op_type, opset=opset, dtypes=dtypes, attributes=attributes, shapes=shapes)
     return support.reason if support.answer == "no" and support.level != "silent_wrong" else ""
 
 
 def _data_types(scope: Scope, node: onnx.NodeProto) -> tuple[int, ...]:
-    """The known element types of the data: of the first input, and of those that share its type variable."""
+    """The known element types of the data: of the first input, and of those that share its type variable.
+
+    An input that is read for its size only, as by windows and by random numbers with a type of their own, has none.
+    uint8 that a node makes is int8 to TensorRT (operators.yaml, engine_wide).
+    """
     schema = schema_at(node.op_type, scope.opset)
-    if schema is None or not schema.inputs or node.op_type.endswith("Window"):  # which read a size only
+    sized = node.op_type.endswith("Window") or (node.op_type.startswith("Random") and _has(node, "dtype"))
+    formals = signature(schema).inputs if schema is not None and not sized else ()
+    if not formals:
         return ()
-    variable = schema.inputs[node.op_type == "Where"].type_str  # its first input is the condition
-    formals = [schema.inputs[min(place, len(schema.inputs) - 1)] for place in range(len(node.input))]
-    names = (name for name, formal in zip(node.input, formals, strict=True) if name and formal.type_str == variable)
-    kinds = (scope.type_of(name) for name in names)
-    return tuple(dict.fromkeys(kind.dtype for kind in kinds if kind.dtype in _KNOWN_TYPES and kind.kind == "tensor"))
+    variable, last = formals[_DATA.get(node.op_type, 0)].group, len(formals) - 1
+    given = enumerate(node.input)
+    names = [name for place, name in given if name and formals[min(place, last)].group == variable]
+    kinds = [scope.type_of(name) for name in (node.output[:1] if node.op_type in _FILLED else names)]
+    known = dict.fromkeys(kind.dtype for kind in kinds if kind.dtype in _KNOWN_TYPES and kind.kind == "tensor")
+    if _UINT8 in known and names and node.op_type not in _FILLED and made_by_node(scope, names[0]):
+        known = dict.fromkeys(_INT8 if dtype == _UINT8 else dtype for dtype in known)
+    return tuple(known)
+
+
+def _shapes(scope: Scope, node: onnx.NodeProto) -> Shapes:
+    kinds = (scope.type_of(name) if name else None for name in node.input)
+    return tuple(
+        None if kind is None or kind.dims is None else tuple(d if isinstance(d, int) else None for d in kind.dims)
+        for kind in kinds
+    )
+
+
+def _has(node: onnx.NodeProto, attribute: str) -> bool:
+    return any(item.name == attribute for item in node.attribute)
 
 
 def _plain(node: onnx.NodeProto) -> list[onnx.AttributeProto]:

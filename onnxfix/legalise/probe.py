@@ -14,7 +14,6 @@ from onnxfix.model.scope import Scope, ScopeId, captured
 from onnxfix.model.types import to_value_info
 from onnxfix.records import Check
 from onnxfix.targets import Target
-from onnxfix.verify.engine import verify_engine
 
 MOST = 300
 """So many different forms are tried, no more."""
@@ -41,6 +40,8 @@ def refused_alone(scopes: Sequence[Scope], target: Target | None) -> Iterator[Pl
 
 
 def _refusal(scope: Scope, index: int, path: Path, target: Target | None) -> str:
+    from onnxfix.verify.engine import verify_engine
+
     model = one_node(scope, index)
     if model is None:
         return ""

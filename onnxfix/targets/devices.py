@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,7 +17,7 @@ JETPACK_BOARDS = {"7.2.2": ("jetson-agx-orin", "jetson-thor-t5000", "jetson-thor
 def devices() -> Mapping[str, Mapping[str, Any]]:
     """Every board and GPU by name; `sm` is its compute capability without a dot."""
     tables = table("devices")
-    return {**tables["boards"], **tables["dgpus"]}
+    return ChainMap(tables["dgpus"], tables["boards"])
 
 
 def known_release(track: Track, version: str) -> str | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from onnxfix.targets.records import Support, Target, release
 from onnxfix.targets.tables import cite, in_force, table
 
@@ -27,6 +29,7 @@ UNNAMED = frozenset(
 QUANTISED = ("int8", "int4", "fp8", "fp4")
 
 
+@cache
 def dtype_name(dtype: str | int) -> str:
     """The fact base's name of an element type, given that name, ONNX's (`float16`, `FLOAT16`) or ONNX's number."""
     if isinstance(dtype, int):
@@ -58,16 +61,27 @@ def release_dtype(target: Target, dtype: str) -> Support:
 
 def device_dtype(target: Target, dtype: str) -> Support:
     """Whether the target's GPU has a type that not every GPU has; "unknown" without a device or a source."""
-    if target.compute_capability is None or dtype not in _HARDWARE:
+    return gpu_precision(target, dtype) if dtype in _HARDWARE else Support("unknown")
+
+
+def gpu_precision(target: Target, precision: str) -> Support:
+    """Whether the target's GPU computes in a precision (fp16, int8, bf16, fp8, int4, fp4) by itself.
+
+    "unknown" without a device or a source. What TensorRT does with a model in a precision that the GPU lacks is
+    another question: see `device_dtype`.
+    """
+    if target.compute_capability is None:
         return Support("unknown")
-    entry = table("devices")["sm"][target.compute_capability]
-    has = entry.get("precisions", {}).get(dtype)
-    if has is None:
+    tables = table("devices")
+    own = {**tables["boards"], **tables["dgpus"]}.get(target.device or "", {})
+    entries = (own, tables["sm"][target.compute_capability])
+    entry = next((entry for entry in entries if precision in entry.get("precisions", {})), None)
+    if entry is None:
         return Support("unknown")
-    source = "; ".join(cite(key, table("devices")["sources"]) for key in entry["src"])
-    if has:
+    source = "; ".join(cite(key, tables["sources"]) for key in entry.get("precisions_src", entry["src"]))
+    if entry["precisions"][precision]:
         return Support("yes", source=source)
-    return Support("no", f"sm{target.compute_capability} has no {dtype}", source, stage="build")
+    return Support("no", f"sm{target.compute_capability} has no {precision}", source, stage="build")
 
 
 def read_as(target: Target, dtype: str) -> str:

@@ -13,6 +13,9 @@ from onnxfix.targets.tables import citation, holds, table
 if TYPE_CHECKING:
     from onnx.defs import OpSchema
 
+Shape = tuple[int | None, ...]
+"""Sizes of an input; None for one that is not known before running."""
+
 FLOATING = ("fp32", "fp16", "bf16", "fp64", "fp8", "fp4")
 _EVIDENCE = {
     "code": "importer source",
@@ -24,12 +27,16 @@ _EVIDENCE = {
 
 @dataclass(frozen=True)
 class Node:
-    """What the caller told about a node. None means that it was not told, so nothing is concluded from it."""
+    """What the caller told about a node. None means that it was not told, so nothing is concluded from it.
+
+    `shapes` are those of the inputs in their order, None for one that is absent or of unknown rank.
+    """
 
     op_type: str
     opset: int | None = None
     dtypes: tuple[str, ...] = ()
     attributes: Mapping[str, Any] | None = None
+    shapes: tuple[Shape | None, ...] = ()
 
 
 def limits(target: Target, op_type: str) -> tuple[Limit, ...]:

@@ -11,11 +11,9 @@ from onnxfix.targets.names import make_target
 from onnxfix.targets.records import Target, release_table
 from onnxfix.targets.tables import Track, version_key
 
-# Python module, and the distributions that may own it.
-_INSTALLS: tuple[tuple[Track, str, tuple[str, ...]], ...] = (
-    ("trt", "tensorrt", ("tensorrt", "tensorrt-cu13", "tensorrt-cu12", "tensorrt-cu11", "tensorrt-bindings")),
-    ("rtx", "tensorrt_rtx", ("tensorrt-rtx-cu13", "tensorrt-rtx-cu12", "tensorrt-rtx")),
-)
+_MODULES: tuple[tuple[Track, str], ...] = (("trt", "tensorrt"), ("rtx", "tensorrt_rtx"))
+# One library ships under several package names; the first that is installed tells the version.
+_PACKAGES = ("", "-cu13", "-cu12", "-cu11", "-cu13-bindings", "-cu12-bindings", "-bindings")
 
 
 def local_target() -> Target | None:
@@ -23,8 +21,8 @@ def local_target() -> Target | None:
 
     A version that the fact base lacks is read as the newest release before it, and `Target.note` says so.
     """
-    for track, module, distributions in _INSTALLS:
-        installed = _version(distributions) if find_spec(module) else None
+    for track, module in _MODULES:
+        installed = package_version(module)[0] if find_spec(module) else ""
         target = target_of_version(track, installed) if installed else None
         if target:
             return target
@@ -45,10 +43,13 @@ def target_of_version(track: Track, installed: str) -> Target | None:
     return make_target(track, nearest, note=f"version {match[0]} is not known; the facts are those of {nearest}")
 
 
-def _version(distributions: tuple[str, ...]) -> str | None:
-    from importlib.metadata import distribution
+def package_version(module: str) -> tuple[str, str]:
+    """Version of the package of a library, and the CUDA that its name tells; "" for what is not known."""
+    from importlib.metadata import PackageNotFoundError, version
 
-    for name in distributions:
-        with suppress(ModuleNotFoundError):
-            return distribution(name).version
-    return None
+    found: dict[str, str] = {}
+    for suffix in _PACKAGES:
+        with suppress(PackageNotFoundError):
+            found[suffix] = version(module.replace("_", "-") + suffix)
+    cuda = next((suffix.split("-")[1].removeprefix("cu") for suffix in found if suffix.startswith("-cu")), "")
+    return next(iter(found.values()), ""), cuda

@@ -15,6 +15,7 @@ from onnxfix.targets.dtypes import (
 )
 from onnxfix.targets.limits import Node, broken, limits, onnx_schema, table_source, words
 from onnxfix.targets.records import Support, Target
+from onnxfix.targets.shapes import broken_by_shapes, too_many_axes
 from onnxfix.targets.tables import holds, in_force, table, version_key
 
 _UNDECIDED = {
@@ -31,21 +32,30 @@ def supports(
     opset: int | None = None,
     dtypes: Sequence[str | int] = (),
     attributes: Mapping[str, Any] | None = None,
+    shapes: Sequence[Sequence[int | None] | None] = (),
 ) -> Support:
     """Whether `target` takes a node, as far as the arguments tell; what is not given is not asked.
 
     `dtypes` are the element types of the data operands (what the operator's table speaks of: `X` of Conv, the
     branches of Where, not its condition; not shapes, axes or indices), in the fact base's names, ONNX's names or
     ONNX's numbers. `attributes` are the node's own; with `{}` or more, absent ones count with their ONNX default at
-    `opset`. The answer is "no" as soon as one fact refuses, else "unknown" when one fact is missing, else "yes": the
-    operator is taken and no fact speaks against the node. Shapes, ranks and whether an input is a constant are not
-    asked here: see `limits`.
+    `opset`. `shapes` are those of the inputs in their order: None for an input that is absent or of unknown rank, and
+    in a shape for an unknown size. The answer is "no" as soon as one fact refuses, else "unknown" when one fact is
+    missing, else "yes": the operator is taken and no fact speaks against the node. Whether an input is a constant is
+    not asked here: see `limits`.
     """
-    node = Node(op_type, opset, tuple(map(dtype_name, dtypes)), attributes)
+    known = tuple(None if shape is None else tuple(shape) for shape in shapes)
+    node = Node(op_type, opset, tuple(map(dtype_name, dtypes)), attributes, known)
     operator = _operator(target, op_type)
     if operator.answer == "no":
         return operator
-    answers = [operator, *_version(target, node), *_types(target, node), *_attributes(target, node)]
+    answers = [
+        operator,
+        *_version(target, node),
+        *_types(target, node),
+        *_attributes(target, node),
+        *_shapes(target, node),
+    ]
     return min(answers, key=_gravity)
 
 
@@ -138,3 +148,15 @@ def _attributes(target: Target, node: Node) -> Iterator[Support]:
             reason = f"{node.op_type}: {words(limit, node)}"
             level = "behaviour" if "needs_plugin" in limit.fact else limit.level
             yield Support("no" if refused else "yes", reason, limit.source, limit.stage, level)
+
+
+def _shapes(target: Target, node: Node) -> Iterator[Support]:
+    if too_many := too_many_axes(node):
+        yield Support("no", f"{node.op_type}: {too_many}", "NvInfer.h, Dims::MAX_DIMS")
+    for limit in limits(target, node.op_type):
+        why = broken_by_shapes(limit, node)
+        if why is None:
+            told = f"whether {target.title} has a kernel for {node.op_type} depends on types and sizes"
+            yield Support("unknown", told, limit.source, limit.stage)
+        elif why:
+            yield Support("no", f"{node.op_type}: {why}", limit.source, limit.stage, limit.level)

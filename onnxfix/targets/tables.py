@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from importlib.resources import files
 from typing import Any, Literal
@@ -12,13 +13,45 @@ TableName = Literal["advice", "devices", "operators", "parser_errors", "releases
 
 
 @cache
-def table(name: TableName) -> dict[str, Any]:
+def table(name: TableName) -> Mapping[str, Any]:
     """One file of the fact base. The result is shared: do not change it."""
-    import yaml
+    return Blocks(files("onnxfix.targets.data").joinpath(f"{name}.yaml").read_text(encoding="utf-8"))
 
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    content: dict[str, Any] = yaml.load(files("onnxfix.targets.data").joinpath(f"{name}.yaml").read_bytes(), loader)
-    return content
+
+class Blocks(Mapping[str, Any]):
+    """A mapping in YAML's block style; only the entries that are asked for are parsed, since a file has thousands.
+
+    Every key stands at the start of a line behind `indent` spaces, what it holds deeper; the entries of the file
+    itself are split in the same way.
+    """
+
+    def __init__(self, text: str, indent: int = 0) -> None:
+        heads = list(re.finditer(_KEY.format(indent=indent), text))
+        ends = [*(head.start() for head in heads[1:]), len(text)]
+        self._indent = indent
+        self._texts = {head[2]: text[head.end() : end] for head, end in zip(heads, ends, strict=True)}
+        self._values: dict[str, Any] = {}
+
+    def __getitem__(self, key: str) -> Any:
+        if key not in self._values:
+            self._values[key] = self._parsed(self._texts[key])
+        return self._values[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._texts)
+
+    def __len__(self) -> int:
+        return len(self._texts)
+
+    def _parsed(self, text: str) -> Any:
+        if self._indent == 0 and re.match(r" *(?:#.*)?\n" + _KEY.format(indent=2), text):
+            return Blocks(text, 2)
+        import yaml
+
+        return yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+
+
+_KEY = r"(?m:^) {{{indent}}}(\"?)([\w.-]+)\1:"
 
 
 @cache

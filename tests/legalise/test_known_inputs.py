@@ -26,10 +26,6 @@ FORMS = {
         "{ s = Shape (x) r = Size (s) q = Sub (r, one) a = Unsqueeze (q, z) y = ReduceSum (x, a) }",
         "g (float[2,3] x) => (float[1,3] y) <int64[1] z = {0}> { y = ReduceSum (x, z) }",
     ),
-    "running-axis-of-a-vector": (
-        "g (float[5] x, int64 a) => (float[5] y) { y = CumSum (x, a) }",
-        "g (float[5] x) => (float[5] y) <int64 a = {0}> { y = CumSum (x, a) }",
-    ),
     "zero-point": (
         "g (float[2,3] x) => (int8[2,3] y) <float s = {0.5}, int8 z = {3}> { y = QuantizeLinear (x, s, z) }",
         "g (float[2,3] x) => (float[2,3] y) <float s = {0.5}, int8 z = {0}> "

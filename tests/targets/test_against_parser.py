@@ -61,7 +61,9 @@ def answer(model: onnx.ModelProto, dtypes: list[str], target: str | None = None)
     asked = resolve(target) if target else local_target()
     assert asked is not None
     opset = model.opset_import[0].version
-    return supports(asked, node.op_type, opset=opset, dtypes=dtypes, attributes=attributes).answer
+    known = {value.name: [dim.dim_value for dim in value.type.tensor_type.shape.dim] for value in model.graph.input}
+    shapes = [known.get(name) for name in node.input]
+    return supports(asked, node.op_type, opset=opset, dtypes=dtypes, attributes=attributes, shapes=shapes).answer
 
 
 def check(run: Run, model: onnx.ModelProto, dtypes: list[str]) -> None:

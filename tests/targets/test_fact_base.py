@@ -6,15 +6,17 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import fields
-from typing import Any
+from importlib.resources import files
+from typing import Any, get_args
 
 import pytest
+import yaml
 
 from onnxfix.targets import Target, limits, release, resolve
 from onnxfix.targets.records import release_table
-from onnxfix.targets.tables import cite, table, version_key
+from onnxfix.targets.tables import Blocks, TableName, cite, table, version_key
 
-RELEASES = [f"{track}{key}" for track in ("trt", "rtx") for key in release_table(track)]  # type: ignore[arg-type]
+RELEASES = [f"{track}{key}" for track in ("trt", "rtx") for key in release_table(track)]
 UNSOURCED = {"track", "key", "sources"}
 
 
@@ -24,6 +26,23 @@ def test_every_fact_of_a_release_has_a_source(name: str) -> None:
     stated = {f.name for f in fields(facts) if f.name not in UNSOURCED and getattr(facts, f.name) is not None}
     assert stated == facts.sources.keys()
     assert all(facts.sources.values())
+
+
+@pytest.mark.parametrize("name", get_args(TableName))
+def test_a_table_read_by_its_blocks_is_the_whole_file(name: TableName) -> None:
+    whole = yaml.safe_load(files("onnxfix.targets.data").joinpath(f"{name}.yaml").read_bytes())
+    assert table(name) == whole
+    assert [*table(name)] == [*whole]
+    assert all([*table(name)[key]] == [*entry] for key, entry in whole.items() if isinstance(entry, dict))
+
+
+def test_blocks() -> None:
+    text = '# a\nplain: 1 # one\nlist:\n- x\n- y\ninner: # b\n\n  "5.1": {a: 1}\n  # c\n  other.key:\n    - z\n'
+    found = Blocks(text)
+    assert found == {"plain": 1, "list": ["x", "y"], "inner": {"5.1": {"a": 1}, "other.key": ["z"]}}
+    assert len(found) == 3
+    with pytest.raises(KeyError):
+        found["absent"]
 
 
 def facts_with_sources() -> Iterator[tuple[str, str, Any]]:
@@ -38,7 +57,7 @@ def test_every_source_key_is_declared() -> None:
     undeclared = []
     for name, where, source in facts_with_sources():
         keys = source if isinstance(source, list) else [source]
-        sources = table(name)["sources"]  # type: ignore[arg-type]
+        sources = table(name)["sources"]
         undeclared += [where for key in keys for part in key.split("+") if part not in sources]
     assert undeclared == []
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto
 
-from onnxfix.targets import dtype_name, limits, refuses_operator, resolve, supports
+from onnxfix.targets import dtype_name, gpu_precision, limits, refuses_operator, resolve, supports
 from onnxfix.targets.tables import table
 
 OPERATORS: dict[str, Any] = table("operators")["ops"]
@@ -115,7 +115,7 @@ def test_element_types(name: str, op_type: str, dtype: str, answer: str, words: 
         ("trt8.6", "LSTM", 14, {"layout": 1}, "no", "not honoured"),
         ("trt10.1", "TopK", 11, {"sorted": 0}, "yes", "has no effect"),
         ("trt8.6", "Constant", 13, {"value_strings": [b"a"]}, "no", "value_strings is not taken"),
-        ("rtx1.7", "Attention", 23, {"softcap": 0.0}, "yes", ""),
+        ("rtx1.7", "Attention", 23, {"softcap": 0.0}, "unknown", "types and sizes"),
         ("rtx1.7", "Attention", 23, {"softcap": 2.0}, "no", "softcap is not taken"),
         ("trt8.2", "Einsum", 12, {"equation": "b...i,bj->b...j"}, "no", "ellipsis"),
         ("trt8.2", "Einsum", 12, {"equation": "ii,j->j"}, "no", "diagonal"),
@@ -154,9 +154,47 @@ def test_a_wrong_result_is_marked_as_such() -> None:
 
 
 def test_an_attribute_that_lifts_the_type_list() -> None:
-    assert supports(resolve("rtx"), "Attention", dtypes=["float"]).answer == "no"
-    lifted = supports(resolve("rtx"), "Attention", dtypes=["float"], attributes={"TRT_decomposable": 1})
+    assert supports(resolve("rtx1.6"), "Attention", dtypes=["float"]).answer == "no"
+    lifted = supports(resolve("rtx1.6"), "Attention", dtypes=["float"], attributes={"TRT_decomposable": 1})
     assert lifted.answer == "unknown"
+
+
+def test_shapes() -> None:
+    def attention(dtype: str, query: list[int | None], keys: list[int | None], **attributes: Any) -> str:
+        shapes = [query, keys, keys]
+        asked = supports(resolve("rtx1.7"), "Attention", dtypes=[dtype], attributes=attributes, shapes=shapes)
+        return asked.answer
+
+    assert supports(resolve("rtx1.7"), "Attention", dtypes=["float16"], attributes={}).answer == "unknown"
+    assert attention("float16", [1, 8, 4, 64], [1, 8, 9, 64]) == "yes"
+    assert attention("float16", [1, 8, 4, 8], [1, 8, 9, 8]) == "no"
+    assert attention("float", [1, 8, 1, 64], [1, 8, 9, 64]) == "yes"
+    assert attention("float", [None, 1, 1, 64], [None, 1, 9, 64]) == "yes"
+    assert attention("float", [1, 8, None, 64], [1, 8, 9, 64]) == "no"
+    assert attention("float", [2, 4, 24], [2, 6, 24], q_num_heads=3, kv_num_heads=3) == "yes"
+    assert attention("float", [2, 4, 24], [2, 6, 24], q_num_heads=3, kv_num_heads=3, is_causal=1) == "no"
+    assert supports(resolve("trt8.6"), "Relu", dtypes=["float"], shapes=[[1] * 9]).answer == "no"
+    assert supports(resolve("rtx1.7"), "MatMul", dtypes=["float"], shapes=[[3], [2, 3, 4]]).stage == "parse"
+    assert supports(resolve("rtx1.7"), "MatMul", dtypes=["float"], shapes=[[3], None]).answer == "yes"
+
+
+@pytest.mark.parametrize(
+    ("name", "precision", "answer"),
+    [
+        ("jetson-nano", "int8", "no"),
+        ("jetson-nano", "fp16", "yes"),
+        ("jetson-tx2", "int8", "no"),
+        ("jetson-xavier-nx", "int8", "yes"),
+        ("geforce-gtx-1080", "fp16", "no"),
+        ("h200", "fp8", "yes"),
+        ("jetson-nano", "bf16", "unknown"),
+        ("trt8.6", "int8", "unknown"),
+    ],
+)
+def test_precisions_of_a_gpu(name: str, precision: str, answer: str) -> None:
+    support = gpu_precision(resolve(name), precision)
+    assert support.answer == answer
+    assert bool(support.source) == (answer != "unknown")
 
 
 @settings(deadline=None)

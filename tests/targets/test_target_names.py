@@ -131,8 +131,10 @@ def test_an_installed_version_maps_to_its_release(track: str, version: str, name
 @pytest.mark.parametrize(
     ("installed", "name"),
     [
-        ({"tensorrt": "8.6.1", "tensorrt_rtx": "1.7.1.116"}, "trt8.6"),
-        ({"tensorrt_rtx": "1.6.1.120"}, "rtx1.6"),
+        ({"tensorrt": "8.6.1", "tensorrt-rtx-cu12": "1.7.1.116"}, "trt8.6"),
+        ({"tensorrt-rtx-cu12": "1.6.1.120"}, "rtx1.6"),
+        ({"tensorrt-rtx-cu13-bindings": "1.6.1.120", "tensorrt-rtx-cu13-libs": "1.6.1.120"}, "rtx1.6"),
+        ({"tensorrt-bindings": "10.3.0"}, "trt10.3"),
         ({}, None),
     ],
 )
@@ -140,12 +142,12 @@ def test_tensorrt_comes_before_tensorrt_rtx(
     installed: dict[str, str], name: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def distribution(package: str) -> SimpleNamespace:
-        module = {"tensorrt": "tensorrt", "tensorrt-rtx-cu12": "tensorrt_rtx"}.get(package, "")
-        if module not in installed:
+        if package not in installed:
             raise importlib.metadata.PackageNotFoundError(package)
-        return SimpleNamespace(version=installed[module])
+        return SimpleNamespace(version=installed[package])
 
     monkeypatch.setattr(importlib.metadata, "distribution", distribution)
-    monkeypatch.setattr("onnxfix.targets.local.find_spec", lambda module: module in installed or None)
+    modules = {"tensorrt_rtx" if name.startswith("tensorrt-rtx") else "tensorrt" for name in installed}
+    monkeypatch.setattr("onnxfix.targets.local.find_spec", lambda module: module in modules or None)
     target = local_target()
     assert (target and target.name) == name
