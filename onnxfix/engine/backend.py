@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import ctypes
 import importlib
-import importlib.metadata
 import importlib.util
-from contextlib import suppress
 from typing import Any
 
 from onnxfix.engine.records import Flavour
 from onnxfix.errors import OnnxfixError
+from onnxfix.targets.local import package_version
 
 FLAVOURS = ("tensorrt", "tensorrt_rtx")
-# One library ships under several package names; the first that is installed tells the version.
-_PACKAGES = ("", "-cu13", "-cu12", "-cu11", "-cu13-bindings", "-cu12-bindings", "-bindings")
 
 
 def installed() -> list[Flavour]:
     """The libraries that can be imported, TensorRT before TensorRT-RTX; nothing is imported to find out."""
-    return [Flavour(name, *_version(name)) for name in FLAVOURS if importlib.util.find_spec(name)]
+    return [Flavour(name, *package_version(name)) for name in FLAVOURS if importlib.util.find_spec(name)]
 
 
 def choose(name: str | None) -> Flavour:
@@ -53,13 +50,3 @@ def gpu_present() -> bool:
         count = ctypes.c_int(0)
         return driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(count)) == 0 and count.value > 0
     return False
-
-
-def _version(name: str) -> tuple[str, str]:
-    """Version of the package, and the CUDA that its name tells; "" for what is not known."""
-    found: dict[str, str] = {}
-    for suffix in _PACKAGES:
-        with suppress(importlib.metadata.PackageNotFoundError):
-            found[suffix] = importlib.metadata.version(name.replace("_", "-") + suffix)
-    cuda = next((suffix.split("-")[1].removeprefix("cu") for suffix in found if suffix.startswith("-cu")), "")
-    return next(iter(found.values()), ""), cuda

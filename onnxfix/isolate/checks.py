@@ -22,8 +22,9 @@ from onnxfix.model import Model
 from onnxfix.model.inference import typed_scopes
 from onnxfix.verify.engine_run import compare_engine
 from onnxfix.verify.inputs import input_specs
-from onnxfix.verify.ranges import Watch, watch
+from onnxfix.verify.ranges import watch
 from onnxfix.verify.sizes import levels
+from onnxfix.verify.watched import Watch
 
 PLACE = "{}"
 """What stands for the model's file in a command."""
@@ -158,12 +159,14 @@ class Numeric:
 class Finite:
     """Whether NaN or infinity comes out of finite inputs.
 
-    Candidates are fed what flows at their borders in the whole model, whose inputs are `feeds`.
+    Candidates are fed what flows at their borders in the whole model, whose inputs are `feeds`.  `place` is the path to
+    it where it is a graph that was inside a node.
     """
 
     whole: Model
     feeds: Mapping[str, Any]
     timeout: float = 300.0
+    place: str = ""
     known: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -185,7 +188,8 @@ class Finite:
         if found.first is None:
             return Answer()
         first = found.first
-        return Answer("not finite", f"{first.name!r} holds {first.flaw}", (("", first.index),))
+        name = "/".join(filter(None, (self.place, first.name)))
+        return Answer("not finite", f"{name!r} holds {first.flaw}", ((first.scope, first.index),))
 
     def values(self, names: list[str]) -> dict[str, Any] | None:
         """What the whole model computes for these values; None when some is unknown or not finite."""
@@ -193,7 +197,7 @@ class Finite:
         missing = [name for name in names if name not in self.known and name not in self.feeds]
         if missing:
             try:
-                self.known |= watch(self.whole, self.feeds, only=missing, keep=True, timeout=self.timeout).arrays
+                self.known |= watch(self.whole, self.feeds, only=missing, want="arrays", timeout=self.timeout).arrays
             except OnnxfixError:
                 return None
         every = {**self.feeds, **self.known}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -31,21 +32,23 @@ class Search:
     """The smallest failing model so far; `sign` tells its failure from others.
 
     `values` says that the check looks at values, so that no node may be bridged and no graph lifted out of a node;
-    `strict` that candidates must be valid.
+    `strict` that candidates must be valid.  `progress` gets (the current size, fraction done).
     """
 
     model: Model
     check: Check
     answers: Answers
-    progress: Callable[[str], object]
+    progress: Callable[[tuple[str, float]], object]
     values: bool = False
     strict: bool = False
     sign: str = ""
     first: Answer = field(default_factory=Answer)
     checks: int = 0
+    before: int = 0
 
     def begin(self) -> bool:
         """Ask for the whole model; False when it does not fail."""
+        self.before = size_of(self.model)
         self.first = self._ask(self.model)
         self.sign = self.first.sign
         return self.first.failed
@@ -68,7 +71,8 @@ class Search:
 
     def _ask(self, candidate: Model) -> Answer:
         self.checks += 1
-        self.progress(f"{self.checks} checks, {size_of(self.model)} nodes left")
+        left = size_of(self.model)
+        self.progress((f"{self.checks} checks, {left} of {self.before} nodes left", _done(left, self.before)))
         with tempfile.TemporaryDirectory(prefix="onnxfix-") as folder:
             path = Path(folder, "candidate.onnx")
             save(candidate, path)
@@ -78,6 +82,11 @@ class Search:
 def size_of(model: Model) -> int:
     """The nodes in all scopes, Constants not counted."""
     return sum(node.op_type != "Constant" for scope in scopes_of(model) for node in scope.nodes)
+
+
+def _done(left: int, before: int) -> float:
+    """How far a search is: each halving is as far as the one before, and one node is the end."""
+    return 1 - math.log(max(left, 1)) / math.log(before) if before > 1 else 0.0
 
 
 def search_nodes(search: Search) -> None:

@@ -11,9 +11,10 @@ import onnx
 from onnxfix.isolate.minimal import thinned
 from onnxfix.isolate.search import Search
 from onnxfix.model import Model
+from onnxfix.model.attributes import constant_tensor
 from onnxfix.model.inference import typed_scopes
 from onnxfix.model.messages import copied
-from onnxfix.model.scope import Scope, constant_tensor, scopes_of, subgraphs
+from onnxfix.model.scope import Scope, scopes_of, subgraphs
 
 _SIZES = (1, 2, 3, 4)
 _FLOATS = (onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE, onnx.TensorProto.FLOAT16)

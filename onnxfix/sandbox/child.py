@@ -1,13 +1,19 @@
-"""The child process: `python -m onnxfix.sandbox.child`. Imports nothing heavy until a call needs it."""
+"""The child process: `python -m onnxfix.sandbox.child [MODULE]`. Imports MODULE, and nothing heavy else until a call
+needs it."""
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import math
 import os
+import select
 import signal
 import sys
+import threading
+import time
 import traceback
+from _thread import interrupt_main
 from typing import Any, BinaryIO
 
 from onnxfix.errors import OnnxfixError
@@ -15,6 +21,7 @@ from onnxfix.sandbox import progress, wire
 
 MEMORY_SHARE = 0.8  # of the machine's memory that the child may allocate
 GRACE_SECONDS = 5  # after the time limit: only reached when the parent is gone and cannot stop the child
+LAST_SECONDS = 2  # in which a function may clean up when the parent is gone
 
 
 def serve(requests: BinaryIO, replies: BinaryIO) -> None:
@@ -43,6 +50,13 @@ def _answer(function: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> lis
         return wire.encode(("error", (type(error).__name__, str(error), traceback.format_exc())))
 
 
+def _import_ahead(modules: list[str]) -> None:
+    """Imports what the first call will need, while the parent prepares it; a mistake is told by that call."""
+    for module in modules:
+        with contextlib.suppress(Exception):
+            importlib.import_module(module)
+
+
 def _forget_log() -> None:
     """Empties the log file, so that it holds the output of the newest call only."""
     sys.stderr.flush()
@@ -65,6 +79,19 @@ def _claim_pipes() -> tuple[BinaryIO, BinaryIO]:
     return requests, replies
 
 
+def _end_with_parent(requests: BinaryIO) -> None:
+    """Interrupts the call that runs when the parent goes, and ends the process soon after: nobody waits for the result.
+
+    A pipe that is polled for nothing tells only that its other end was closed.
+    """
+    poll = select.poll()
+    poll.register(requests, 0)
+    poll.poll()
+    interrupt_main()
+    time.sleep(LAST_SECONDS)
+    os.killpg(0, signal.SIGKILL)
+
+
 def _limit_resources() -> None:
     """No core dumps, and no more memory than most of the machine's: a hostile model must not take the rest down."""
     if sys.platform != "win32":
@@ -78,4 +105,9 @@ def _limit_resources() -> None:
 
 if __name__ == "__main__":
     _limit_resources()
-    serve(*_claim_pipes())
+    pipes = _claim_pipes()
+    if sys.platform != "win32":
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a background process inherits that it is ignored
+        threading.Thread(target=_end_with_parent, args=pipes[:1], daemon=True).start()
+    _import_ahead(sys.argv[1:])
+    serve(*pipes)

@@ -12,7 +12,7 @@ import sys
 import tempfile
 import threading
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,10 +38,10 @@ class Sandbox:
         self._child: _Child | None = None
         self._closer: weakref.finalize[Any, Any] | None = None
 
-    def start(self) -> None:
-        """Starts the child, if there is none, without waiting until it is ready."""
+    def start(self, *modules: str) -> None:
+        """Starts the child, if there is none, without waiting until it is ready; it imports the modules first."""
         with self._lock:
-            self._running()
+            self._running(modules)
 
     def call(
         self,
@@ -72,6 +72,19 @@ class Sandbox:
             raise failure
         return value
 
+    @property
+    def process_id(self) -> int:
+        """The number of the child's process, 0 when there is no child."""
+        return self._child.process.pid if self._child else 0
+
+    def stop(self, *, gently: bool = False) -> None:
+        """Ends what the child does now, from another thread, whose call raises SandboxCrash.
+
+        With `gently` the function sees KeyboardInterrupt, and may clean up as long as it likes.
+        """
+        if child := self._child:
+            child.interrupt() if gently else child.kill()
+
     def close(self) -> None:
         """Ends the child at once; a later call starts another one."""
         with self._lock:
@@ -79,10 +92,10 @@ class Sandbox:
                 self._closer()
             self._child = self._closer = None
 
-    def _running(self) -> _Child:
+    def _running(self, modules: Sequence[str] = ()) -> _Child:
         if self._child is None or self._child.process.poll() is not None:
             self.close()
-            self._child = _Child(self._environment)
+            self._child = _Child(self._environment, modules)
             self._closer = weakref.finalize(self, self._child.close)
         return self._child
 
@@ -113,11 +126,11 @@ class Sandbox:
 class _Child:
     """One child process with its log file."""
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
+    def __init__(self, environment: Mapping[str, str], modules: Sequence[str]) -> None:
         path = os.pathsep.join(entry or str(Path.cwd()) for entry in sys.path)
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the child
         self.process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "onnxfix.sandbox.child"],
+            [sys.executable, "-P", "-m", "onnxfix.sandbox.child", *modules],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,
@@ -138,14 +151,14 @@ class _Child:
     def stop(self, late: threading.Event) -> None:
         """Ends a child that is over time; the reader then sees the end of the pipe."""
         late.set()
-        self._kill()
+        self.kill()
 
     def wait(self) -> str:
         """Waits for the end of a child that closed its pipe: its signal by name, or its exit code."""
         try:
             code = self.process.wait(timeout=5)
         except subprocess.TimeoutExpired:
-            self._kill()
+            self.kill()
             code = self.process.wait()
         if code >= 0:
             return f"exit code {code}"
@@ -159,14 +172,22 @@ class _Child:
 
     def close(self) -> None:
         """Ends the child and frees its pipes and its log file."""
-        self._kill()
+        self.kill()
         self.process.wait()
         for stream in (self.process.stdin, self.process.stdout, self._log):
             if stream is not None:
                 with contextlib.suppress(BrokenPipeError):  # a request that the child never read
                     stream.close()
 
-    def _kill(self) -> None:
+    def interrupt(self) -> None:
+        """Sends the child what Ctrl-C sends; where there is no such signal, ends it."""
+        if sys.platform == "win32":
+            self.kill()
+        elif self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+
+    def kill(self) -> None:
+        """Ends the child and its process group."""
         if self.process.poll() is not None:
             return
         if sys.platform == "win32":
@@ -191,9 +212,9 @@ def checker() -> Sandbox:
     """The sandbox of onnx's checker and shape inference, which every run needs.
 
     It is another child because a checker that runs out of memory ends at once in a process that holds nothing
-    else, and can take minutes beside TensorRT and ONNX Runtime.
+    else, and can take minutes beside TensorRT and ONNX Runtime.  It multiplies no matrices: numpy needs no threads.
     """
-    return Sandbox()
+    return Sandbox({"OPENBLAS_NUM_THREADS": "1"})
 
 
 @functools.cache

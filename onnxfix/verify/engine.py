@@ -10,8 +10,11 @@ from typing import Any
 from onnxfix import engine
 from onnxfix.engine import EngineResult, Flavour
 from onnxfix.errors import OnnxfixError
+from onnxfix.model import load
+from onnxfix.model.weights import PROTOBUF_LIMIT
 from onnxfix.records import Check
 from onnxfix.targets import Target, explain_message, target_of_version
+from onnxfix.verify.budget import ENGINE, short_of_memory
 from onnxfix.verify.engine_run import EngineComparison, compare_engine
 
 
@@ -33,6 +36,10 @@ def verify_engine(
     flavours = {flavour.name: flavour for flavour in engine.installed()}
     if not flavours:
         return Check("engine", "not_verified", "no TensorRT is installed (pip install 'onnxfix[rtx]')")
+    if candidate.stat().st_size > PROTOBUF_LIMIT:
+        return Check("engine", "not_verified", "no parser reads a file of over 2 GiB, which is protobuf's limit")
+    if reason := short_of_memory(load(candidate), ENGINE):
+        return Check("engine", "not_verified", f"not built: {reason}")
     wanted = None if target is None else "tensorrt_rtx" if target.track == "rtx" else "tensorrt"
     name = wanted if wanted in flavours else None
     capability = target.compute_capability if target is not None and name else None

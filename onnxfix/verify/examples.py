@@ -62,7 +62,8 @@ def _left_alone(rule: Rule, example: Example, outcome: Outcome) -> Iterator[str]
 def _options(rule: Rule, example: Example) -> Options:
     convert = rule.step[1] if rule.step else example.opset
     select = (REQUESTED,) if rule.step else (rule.code,)
-    return Options(target=_a_target(rule), opset=convert, select=select, unsafe_fixes=True, interface_changes=True)
+    target = resolve(example.target) if example.target else _a_target(rule)
+    return Options(target=target, opset=convert, select=select, unsafe_fixes=True, interface_changes=True)
 
 
 def _a_target(rule: Rule) -> Target | None:

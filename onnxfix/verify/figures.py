@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,7 @@ def figures_of(array: Array) -> dict[str, Any]:
         facts["denormal"] = _denormals(values)
         values = values[np.isfinite(values)] if facts["nan"] or facts["infinite"] else values
     if not values.size:
-        return facts
+        return {**facts, "constant": False}
     low, high = values.min(), values.max()
     facts |= {"low": float(low), "high": float(high)}
     facts["constant"] = bool(array.size > 1 and low == high and values.size == array.size)
@@ -48,3 +49,20 @@ def figures_of(array: Array) -> dict[str, Any]:
 def _denormals(values: Array) -> int:
     tiny = np.finfo(values.dtype).tiny
     return int(np.count_nonzero((values != 0) & (np.abs(values) < tiny)))
+
+
+_SUMS = ("nan", "infinite", "denormal", "beyond_fp16", "beyond_int32")
+
+
+def merged(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
+    """The figures of a value that was computed twice, as if it were one array with the later shape."""
+    facts = {**first, **second}
+    facts |= {name: first.get(name, 0) + second.get(name, 0) for name in _SUMS if name in facts}
+    if "low" in first and "low" in second:
+        facts["low"], facts["high"] = min(first["low"], second["low"]), max(first["high"], second["high"])
+    if "constant" in first and "constant" in second:
+        alike = first.get("low") == second.get("low")
+        facts["constant"] = first["constant"] and second["constant"] and alike
+    if "smallest" in facts:
+        facts["smallest"] = min(filter(None, (first.get("smallest"), second.get("smallest"))), default=0.0)
+    return facts

@@ -64,6 +64,17 @@ def label_of(node: onnx.NodeProto, opset: int) -> Label | None:
     return Label(RELABELLED) if same else None
 
 
+def means_the_same(node: onnx.NodeProto, label: Label, other: Label) -> bool:
+    """Whether a node of one label can run under another: both opsets have one version of its operator."""
+    if not (label.opset and other.opset) or node.domain not in STANDARD or _inner_nodes(node):
+        return False
+    try:
+        versions = {defs.get_schema(node.op_type, opset).since_version for opset in (label.opset, other.opset)}
+    except defs.SchemaError:
+        return False
+    return len(versions) == 1
+
+
 def fits(node: onnx.NodeProto, opset: int) -> bool:
     """Whether the schema at `opset` takes the node: its attributes, its number of inputs, and all nodes inside."""
     if node.domain not in STANDARD:

@@ -130,9 +130,8 @@ def _check(report: Comparison) -> Check:
     if wrong:
         run, figures = wrong[0]
         at = _sizes_text([run] if run.sizes else [])
-        return Check(
-            "numeric", "failed", f"output {figures.name!r} differs from {report.oracle}{at}: {figures.why}", details
-        )
+        why = f"output {figures.name!r} differs from {report.oracle}{at}: {figures.why}"
+        return Check("numeric", "failed", f"{why}{_steadiness(report)}", details)
     largest = max((figures.max_diff for run in report.runs for figures in run.figures), default=0.0)
     equal = f"equal to the original in {report.oracle}{at} (max |diff| {largest:.3g})"
     if report.random:
@@ -140,6 +139,13 @@ def _check(report: Comparison) -> Check:
         rest = "" if only else f"; the other outputs are {equal}"
         return _unverified(f"random outputs have no baseline: {', '.join(report.random)}{rest}", details)
     return Check("numeric", "passed", equal, details)
+
+
+def _steadiness(report: Comparison) -> str:
+    if not report.unsteady:
+        return ""
+    why = "when its inputs move by one rounding, so that these inputs tell no rounding from a mistake"
+    return f"; {report.unsteady} {why}: others may (--inputs)"
 
 
 def _unverified(reason: str, details: dict[str, Any] | None = None) -> Check:

@@ -106,7 +106,7 @@ class _Reference:
     def __init__(self, model: Model, outputs: Sequence[str]) -> None:
         from onnx.reference import ReferenceEvaluator
 
-        size = sum(len(model.tensor_bytes(tensor)) for tensor in external_tensors(model.proto))
+        size = sum(model.extent(tensor).length for tensor in external_tensors(model.proto))
         if size > REFERENCE_BYTES or len(model.proto.graph.node) > REFERENCE_NODES:
             raise CannotLoad("the model is too large for the reference evaluator")
         proto = _whole(model)
@@ -143,7 +143,7 @@ def _whole(model: Model) -> onnx.ModelProto:
     """A copy with all weights inside."""
     proto = copied(model.proto)
     for tensor in list(external_tensors(proto)):
-        data = bytes(model.tensor_bytes(tensor))
+        data = model.tensor_bytes(tensor)
         tensor.ClearField("external_data")
         tensor.ClearField("data_location")
         tensor.raw_data = data

@@ -1,7 +1,7 @@
 """Runs a model piece by piece: runs of nodes that one opset can express go to ONNX Runtime, the others to numpy.
 
 Any value can be asked for, so a model without outputs can be run too. Large weights stay on disk: a piece reads
-them as inputs, memory-mapped. A value is dropped after its last use.
+them as inputs, read from the disk. A value is dropped after its last use.
 """
 
 from __future__ import annotations
@@ -21,10 +21,12 @@ from onnxfix.model.scope import captured
 from onnxfix.model.types import STANDARD
 from onnxfix.verify import legacy
 from onnxfix.verify.foreign import standard_form
-from onnxfix.verify.labels import OLDEST, Label, label_of, relabelled
+from onnxfix.verify.labels import OLDEST, Label, label_of, means_the_same, relabelled
 from onnxfix.verify.runtime import CannotLoad, CannotRun, Session, one_line
 
 IR_VERSION = 10
+KEPT_SESSIONS = 64
+"""With more pieces than this their sessions are made anew for every run: each has threads and memory of its own."""
 
 
 @dataclass
@@ -64,13 +66,16 @@ class Pieces:
     def run(self, feeds: Mapping[str, Array]) -> dict[str, Any]:
         """The asked outputs by name. Raises CannotLoad or CannotRun."""
         values: dict[str, Any] = dict(feeds)
+        asked = set(self.outputs)
         for index, piece in enumerate(self._pieces):
             inputs = {name: self._value(name, values) for name in piece.reads}
             run = self._run_session if piece.label.opset else _run_numpy
             values.update(run(piece, inputs))
             for name in piece.reads:
-                if self._last[name] == index and name not in self.outputs:
+                if self._last[name] == index and name not in asked:
                     values.pop(name, None)
+            if len(self._pieces) > KEPT_SESSIONS:
+                piece.session = None
         return {name: self._value(name, values) for name in self.outputs}
 
     def _value(self, name: str, values: Mapping[str, Any]) -> Any:
@@ -102,7 +107,7 @@ class Pieces:
         model.opset_import.add(domain="", version=piece.label.opset)
         model.opset_import.extend(o for o in self._model.proto.opset_import if o.domain not in STANDARD)
         for inner in list(external_tensors(model)):  # those of subgraphs and functions
-            data = bytes(self._model.tensor_bytes(inner))
+            data = self._model.tensor_bytes(inner)
             inner.ClearField("external_data")
             inner.ClearField("data_location")
             inner.raw_data = data
@@ -123,19 +128,21 @@ def _cut(proto: onnx.ModelProto, weights: set[str]) -> list[Piece]:
         label = label_of(node, opset)
         if label is None:
             raise CannotLoad(f"nothing runs {node.op_type} of opset {opset}", missing=True)
-        if not pieces or pieces[-1].label != label or not label.opset:
+        joins = label.opset and pieces and (pieces[-1].label == label or means_the_same(node, label, pieces[-1].label))
+        if not joins:
             pieces.append(Piece(label, []))
         pieces[-1].nodes.append(node)
     return pieces
 
 
 def _find_uses(pieces: Iterable[Piece], wanted: set[str]) -> None:
+    """What each piece reads of others, and gives to them; `wanted` are the asked outputs, and grows."""
     for piece in reversed(list(pieces)):
         made = [name for node in piece.nodes for name in node.output if name]
         piece.gives = [name for name in made if name in wanted]
         read = {name for node in piece.nodes for name in (*node.input, *captured(node)) if name}
         piece.reads = read - set(made)
-        wanted = wanted | piece.reads
+        wanted |= piece.reads
 
 
 def _run_numpy(piece: Piece, inputs: Mapping[str, Any]) -> dict[str, Any]:

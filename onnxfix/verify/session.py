@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from onnxfix.verify.oracle import WAYS, Oracle
 from onnxfix.verify.parts import TWICE, Batched, Pipeline, doubled, multiplied
 from onnxfix.verify.runtime import CannotLoad, CannotRun
 from onnxfix.verify.sizes import Sizes, levels
+from onnxfix.verify.steady import unsteady_output
 from onnxfix.verify.values import recorded_inputs, seeded
 
 
@@ -68,7 +70,7 @@ class Comparison:
 
     `missing` is true when the runtime merely lacks something that the candidate needs. `random` names the outputs
     that differ between two runs of the original, `refused` the sizes that the original does not take;
-    `coarsest` is that of the job.
+    `coarsest` is that of the job.  `unsteady` says that the original magnifies roundings, where outputs differ.
     """
 
     oracle: str = ""
@@ -80,6 +82,7 @@ class Comparison:
     no_candidate: str = ""
     missing: bool = False
     coarsest: str = ""
+    unsteady: str = ""
 
 
 Outputs = dict[str, Any]
@@ -98,7 +101,17 @@ def compare_files(job: Job) -> Comparison:
         return replace(report, no_candidate=str(reason), missing=reason.missing)
     except CannotRun as reason:
         return replace(report, no_candidate=f"it refuses inputs that the original takes: {reason}")
-    return replace(report, runs=runs, candidate_oracle=oracle.title)
+    report = replace(report, runs=runs, candidate_oracle=oracle.title)
+    return replace(report, unsteady=_unsteady(job, baseline, runs))
+
+
+def _unsteady(job: Job, baseline: Baseline, runs: Sequence[Run]) -> str:
+    """What the original does with inputs one rounding away, at the first run whose outputs differ."""
+    for (_, feeds, expected), run in zip(baseline, runs, strict=True):
+        if any(figures.why for figures in run.figures):
+            with suppress(CannotRun):
+                return unsteady_output(_original(job).run, feeds, expected)
+    return ""
 
 
 def _candidate(job: Job) -> Oracle | Pipeline:

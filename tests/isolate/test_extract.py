@@ -122,3 +122,14 @@ def test_any_part_computes_what_the_whole_computes(tmp_path: Path, nodes: int, s
     found = Session(out).run({name: values[name] for name, _ in report.inputs})
     for name, array in found.items():
         assert np.array_equal(array, values[name], equal_nan=True)
+
+
+def test_ir_version_3_lists_stored_tensors_as_inputs(tmp_path: Path) -> None:
+    text = """<ir_version: 3, opset_import: ["" : 8]> g (float[2] x, float[2] w) => (float[2] z)
+    { a = Neg(x) b = Mul(a, w) z = Neg(b) }"""
+    model = onnx.parser.parse_model(text)
+    model.graph.initializer.append(onnx.numpy_helper.from_array(np.ones(2, np.float32), "w"))
+    onnx.checker.check_model(model, full_check=True)
+    report = onnxfix.extract(model, tmp_path / "out.onnx", inputs=["a"], outputs=["b"])
+    assert (report.complaint, [name for name, _ in report.inputs]) == ("", ["a", "w"])
+    assert [tensor.name for tensor in onnx.load(tmp_path / "out.onnx").graph.initializer] == ["w"]

@@ -144,6 +144,13 @@ def test_child_starts_without_heavy_modules() -> None:
     assert not loaded & {"onnx", "numpy", "onnxruntime", "google", "rich", "yaml"}
 
 
+def test_a_child_imports_ahead_what_it_is_told_to() -> None:
+    sandbox = Sandbox()
+    sandbox.start("no_such_module", "onnxfix.rewrite.expression", "yaml")
+    assert {"ast", "yaml"} <= set(sandbox.call(SELF + "modules"))
+    sandbox.close()
+
+
 def test_fifty_restarts_leak_nothing() -> None:
     sandbox = Sandbox()
     before, threads, children = descriptors(), threading.active_count(), child_processes()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -47,12 +48,46 @@ def test_what_is_found(report: onnxfix.RangeReport) -> None:
 
 def test_the_report_for_people_and_programs(report: onnxfix.RangeReport) -> None:
     text = "\n".join("".join(p if isinstance(p, str) else p[0] for p in line) for line in range_lines(report))
-    for words in ("first not finite: l, made by Log bad: 6 elements NaN", "keep in float32: large", "output z", "k: "):
+    for words in ("first not finite: l, made by Log bad: 6 elements NaN", "output z", "k: "):
         assert words in text
+    assert "must stay in float32: 2 nodes" in text and "keep in float32: large: it reaches 2e+06" in text
     document = report.to_json()
     assert document["first_not_finite"] == "l" and len(document["values"]) == 9
     picture = ElementTree.fromstring(drawing(report))
-    assert len(picture.findall("{http://www.w3.org/2000/svg}rect")) == 9  # the paper, and all values but k
+    space = "{http://www.w3.org/2000/svg}"
+    assert len(picture.findall(f"{space}rect")) == 9  # the paper, and all values but k
+    titles = {title.text.split(":")[0]: title.text for title in picture.iter(f"{space}title") if title.text}
+    assert "keep in float32: it reaches 2e+06" in titles["s"] and titles["l"].endswith("NaN")
+    legend = {text.text: text.get("fill") for text in picture.findall(f"{space}text")}
+    bars = {title.text: bar.get("fill") for bar in picture.findall(f"{space}rect") for title in bar}
+    assert bars[titles["s"]] == legend["keep in float32"] != legend["float16 can hold it"] == bars[titles["a"]]
+
+
+def test_the_json_is_as_its_schema_says(report: onnxfix.RangeReport) -> None:
+    jsonschema = pytest.importorskip("jsonschema")
+    schema = json.loads((Path(__file__).parents[2] / "docs" / "check.schema.json").read_text())
+    document = {"models": [], "errors": [], "statistics": {}, "exit_code": 1, "runs": [report.to_json()]}
+    jsonschema.validate(json.loads(json.dumps(document)), schema)
+    assert set(document["runs"][0]["keep_fp32"]) == {"large", "small"}
+    by_name = {value["name"]: value for value in document["runs"][0]["values"]}
+    assert "float16 ends at 65504" in by_name["s"]["keep_fp32"] and by_name["a"]["keep_fp32"] == ""
+
+
+@pytest.mark.parametrize(
+    ("go", "words"),
+    [
+        (True, "first not finite: l/body/u, made by Mul l/body/grow: 2 elements infinity, first in run 4 of 5"),
+        (False, "not watched: l/body: it did not run"),
+    ],
+)
+def test_what_is_inside_a_loop_is_told(go: bool, words: str, tmp_path: Path) -> None:
+    text = """g (float[1] x, bool c) => (float[1] z) <int64 n = {5}, float ten = {1e10}>
+    { a = Exp(x) [l] z = Loop (n, c, a) <body = b (int64 i, bool go, float[1] v) => (bool next, float[1] u)
+      { next = Identity(go) [grow] u = Mul(v, ten) }> }"""
+    np.savez(tmp_path / "in.npz", x=np.zeros(1, np.float32), c=np.array(go))
+    report = onnxfix.watch(onnx.parser.parse_model(HEAD + text), tmp_path / "in.npz")
+    said = "\n".join("".join(p if isinstance(p, str) else p[0] for p in line) for line in range_lines(report))
+    assert words in said and ("keep in float32: l/body/grow: it reaches 1e+30" in said) == go
 
 
 def test_parts_of_bounded_size_see_the_same(report: onnxfix.RangeReport, monkeypatch: pytest.MonkeyPatch) -> None:

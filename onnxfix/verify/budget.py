@@ -1,0 +1,57 @@
+"""Is there memory enough to run or build a model?  Asked before anything is loaded."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from onnxfix.model import Model, external_tensors
+from onnxfix.model.weights import size_text
+
+NUMERIC = 1.5
+"""Bytes of memory for each byte of weights that the comparison takes (1.1 measured with ONNX Runtime 1.32, which runs
+one model after the other)."""
+
+ENGINE = 2.5
+"""The same for parsing and building an engine (2.1 measured with TensorRT-RTX 1.7.1)."""
+
+_BESIDE = 1 << 29
+"""Bytes for the libraries and the values."""
+
+_ALWAYS = 1 << 28
+"""Weights of fewer bytes than this are always tried."""
+
+_CGROUP = Path("/sys/fs/cgroup")
+
+
+def short_of_memory(model: Model, factor: float) -> str:
+    """Why the weights of a model are too large to be worked with here, or "".  `factor` is NUMERIC or ENGINE."""
+    weights = sum(model.extent(tensor).length for tensor in external_tensors(model.proto))
+    needed, free = int(factor * weights) + _BESIDE, available_memory()
+    if weights < _ALWAYS or free is None or needed <= free:
+        return ""
+    return (
+        f"the weights ({size_text(weights)}) do not fit: about {size_text(needed)} of memory are needed, "
+        f"and {size_text(free)} are available"
+    )
+
+
+def available_memory() -> int | None:
+    """Bytes that a new process can have without swapping, by the system and its own control group (version 2)."""
+    try:
+        lines = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text().splitlines())
+        free = int(lines["MemAvailable"].split()[0]) * 1024
+    except (OSError, ValueError, KeyError):
+        return _physical()
+    try:
+        limit, used = ((_CGROUP / name).read_text().strip() for name in ("memory.max", "memory.current"))
+        return max(0, min(free, int(limit) - int(used))) if limit != "max" else free
+    except (OSError, ValueError):
+        return free
+
+
+def _physical() -> int | None:
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return None
