@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: demo test lint conformance fuzz clean
+.PHONY: demo test lint conformance fuzz ray clean
 
 demo: $(STAMP)
 	$(BIN)/python -m fixtures yolov3 --opset 11 -o demo/yolov3.onnx
@@ -20,6 +20,10 @@ lint: $(STAMP)
 
 conformance: $(STAMP)
 	$(BIN)/python -m pytest -m conformance
+
+ray: $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[ray]'
+	$(BIN)/python -m pytest -m ray
 
 fuzz: $(STAMP)
 	$(BIN)/python -m pytest -m fuzz

@@ -1,0 +1,82 @@
+"""Where the results of many repairs go: no two to one place, and none over another model."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path, PurePosixPath
+
+from onnxfix.batch.places import Place
+from onnxfix.batch.urls import beside, is_remote, label, name_of
+from onnxfix.errors import OnnxfixError
+
+RESULTS = (".fixed.onnx", ".fixed.rest.onnx")
+"""How the names of results end that stand beside their model."""
+
+
+def without_results(places: Iterable[Place], output: str) -> list[Place]:
+    """The places without what an earlier run wrote.
+
+    That is what was scanned and has the name of a result, or lies in the folder `output` inside the scanned one.
+    """
+    return [place for place in places if not (place.scanned and _is_result(place, output))]
+
+
+def _is_result(place: Place, output: str) -> bool:
+    if place.name.endswith(RESULTS):
+        return True
+    path, home = _whole(place.path), f"{_whole(output).rstrip('/')}/"
+    root = path.removesuffix(place.name)
+    return bool(output) and path.startswith(home) and home.startswith(root) and home != root
+
+
+def _whole(place: str) -> str:
+    return place if is_remote(place) else Path(os.path.abspath(place)).as_posix()  # noqa: PTH100 - links stay
+
+
+def outputs(places: Sequence[Place], output: str, *, in_place: bool, cut: bool) -> dict[str, str | None]:
+    """Where the result of each model goes, by its path: None where `repair` puts it (beside the model, or over it).
+
+    The folder `output`, which may be a URL, gets the tree that was named.  With `cut` the rest of each model is
+    written too.  Raises OnnxfixError when two results would go to one place, or one over another model.
+    """
+    given = {place.path: _below(output, place.name) if output else None for place in places}
+    goals = {path: path if in_place else goal or _beside(path) for path, goal in given.items()}
+    _are_apart(goals, in_place, cut)
+    return given
+
+
+def _below(folder: str, name: str) -> str:
+    return f"{folder.rstrip('/')}/{name}" if is_remote(folder) else str(Path(folder, name))
+
+
+def _beside(path: str) -> str:
+    """As destination_of chooses it."""
+    if is_remote(path):
+        return beside(path, f"{PurePosixPath(name_of(path)).stem}.fixed.onnx")
+    return str(Path(path).with_name(f"{Path(path).stem}.fixed.onnx"))
+
+
+def _rest(goal: str) -> str:
+    """As write_rest names it."""
+    if is_remote(goal):
+        return beside(goal, f"{PurePosixPath(name_of(goal)).stem}.rest.onnx")
+    return str(Path(goal).with_name(f"{Path(goal).stem}.rest.onnx"))
+
+
+def _are_apart(goals: Mapping[str, str], in_place: bool, cut: bool) -> None:
+    models = {_real(path): path for path in goals}
+    taken: dict[str, str] = {}
+    for path, goal in goals.items():
+        for result in (goal, _rest(goal)) if cut else (goal,):
+            real = _real(result)
+            if (other := taken.setdefault(real, path)) != path:
+                what = f"the results of {label(other)} and {label(path)} would both go there"
+                raise OnnxfixError(what, where=label(result), hint="repair them in two runs")
+            if real in models and not (in_place and result == goal):
+                what = f"is a model itself, and the result of {label(path)} would replace it"
+                raise OnnxfixError(what, where=label(models[real]), hint="choose another -o")
+
+
+def _real(place: str) -> str:
+    return place if is_remote(place) else os.path.realpath(place)
