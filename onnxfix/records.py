@@ -5,6 +5,7 @@ Nothing here imports onnx, so that a report can be rendered without loading a mo
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
@@ -223,3 +224,12 @@ class RepairReport:
             "verdict": {**asdict(self.verdict), "outcome": self.verdict.outcome},
             "exit_code": self.exit_code,
         }
+
+
+def finite(value: Any) -> Any:
+    """JSON types with the texts "inf", "-inf" and "nan" for the numbers that JSON cannot write."""
+    if isinstance(value, dict):
+        return {str(key): finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [finite(item) for item in value]
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value

@@ -25,13 +25,13 @@ SIGNATURES = {
     "repair": (
         "(model, output=None, *, target=None, opset=None, select=(), ignore=(), unsafe_fixes=False, "
         "interface_changes=False, rules=(), verify='engine', inputs=None, freeze=None, shapes=None, "
-        "dynamic_batch=False, cut='', in_place=False, dry_run=False, progress=<class 'str'>)"
+        "dynamic_batch=False, cut='', in_place=False, external_data='auto', dry_run=False, progress=<class 'str'>)"
     ),
     "extract": "(model, output, *, inputs=(), outputs=(), around='', hops=3)",
     "reduce": ("(model, output, *, check='build', match='', inputs=None, timeout=300.0, progress=<class 'str'>)"),
     "watch": "(model, inputs=None, *, timeout=600.0, progress=<class 'str'>)",
     "bug_report": "(model, output, *, weights=False, timeout=300.0, progress=<class 'str'>)",
-    "convert_opset": "(model, opset, output=None, *, verify='numeric')",
+    "convert_opset": "(model, opset, output=None, *, verify='numeric', external_data='auto')",
     "opsets": "(model)",
     "build": "(model, output, options=None, *, target=None, runtime_cache=None, timeout=3600.0, progress=None)",
     "inspect": "(plan)",

@@ -12,7 +12,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "onnxfix"
 LAYERS = (
-    *("__main__", "cli", "report", "api", "changes", "isolate", "legalise", "verify", "fixpoint", "actions"),
+    *("__main__", "cli", "report", "batch", "api", "changes", "isolate", "legalise", "verify", "fixpoint", "actions"),
     *("decompose", "opset", "rewrite", "engine", "targets", "model", "sandbox", "engine_records", "records"),
     *("files", "errors"),
 )

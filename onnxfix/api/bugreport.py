@@ -114,7 +114,7 @@ def _smallest(
 ) -> tuple[onnx.ModelProto | None, tuple[str, ...]]:
     with tempfile.TemporaryDirectory(prefix="onnxfix-") as folder:
         small = Path(folder, MODEL)
-        reduce(path, small, check="build", timeout=timeout, progress=progress)
+        reduce(path, small, check="build", timeout=timeout, progress=lambda now: progress(now[0]))
         model = load(small)
         names = loose_weights(model.proto)
         if weights or not names:

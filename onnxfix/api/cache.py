@@ -20,7 +20,7 @@ from typing import Any
 
 from onnxfix import __version__
 from onnxfix.errors import OnnxfixError
-from onnxfix.files import write_whole
+from onnxfix.files import state_of, write_whole
 from onnxfix.records import CheckReport, Diagnostic, ModelSummary
 
 LIBRARIES = (
@@ -57,8 +57,8 @@ class Cache:
             return None
         try:
             entry = json.loads(place.read_bytes())
-            if all(_state(path.parent / name) == state for name, state in entry["weights"].items()):
-                return _report(entry["report"], str(path))
+            if all(state_of(path.parent / name) == state for name, state in entry["weights"].items()):
+                return report_from(entry["report"], str(path))
         except (OSError, ValueError, TypeError, KeyError):  # not kept, or damaged
             return None
         return None
@@ -69,7 +69,7 @@ class Cache:
         if place is None:
             return
         with suppress(OSError, OnnxfixError):
-            own = {os.path.relpath(file, path.parent): _state(file) for file in weights}
+            own = {os.path.relpath(file, path.parent): state_of(file) for file in weights}
             place.parent.mkdir(parents=True, exist_ok=True)
             write_whole(place, json.dumps({"weights": own, "report": report.to_json()}).encode())
 
@@ -119,12 +119,6 @@ def _digest(parts: Iterable[bytes]) -> str:
     return hashlib.sha256(b"\0".join(parts)).hexdigest()
 
 
-def _state(path: Path) -> str:
-    """Size and time of a weight file: weights are too large to be read for this."""
-    facts = path.stat()
-    return f"{facts.st_size} {facts.st_mtime_ns}"
-
-
 def _file_digest(path: Path) -> str:
     """Raises OSError for what is no regular file: a pipe would be waited for."""
     if not path.is_file():
@@ -133,7 +127,8 @@ def _file_digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _report(table: dict[str, Any], label: str) -> CheckReport:
+def report_from(table: dict[str, Any], label: str) -> CheckReport:
+    """The report that was told as JSON, under the name that the model has now."""
     known = {field.name for field in fields(CheckReport)}
     values = {key: value for key, value in table.items() if key in known}
     summary: dict[str, Any] = values["summary"]

@@ -32,6 +32,7 @@ def check(
     every_rule = rules_of(options)
     original = load(model)
     found = checked(original, every_rule, options, ask=ask_target, progress=progress)
+    original.confirm()
     return CheckReport(
         model=original.label,
         target=title_of(options.target),

@@ -21,6 +21,7 @@ from onnxfix.isolate.answers import Answers
 from onnxfix.isolate.checks import Check, Command, Engine, Finite, Numeric
 from onnxfix.isolate.extract import around as extract_around
 from onnxfix.isolate.extract import between
+from onnxfix.isolate.innermost import innermost
 from onnxfix.isolate.origin import Origin, origins, signed
 from onnxfix.isolate.search import Search, search_nodes, size_of
 from onnxfix.isolate.shrink import shrink
@@ -28,7 +29,6 @@ from onnxfix.model import Model, load, save
 from onnxfix.model.inference import typed_scopes
 from onnxfix.model.scope import scopes_of
 from onnxfix.model.types import from_value_info, type_text
-from onnxfix.verify.ranges import watch
 from onnxfix.verify.values import recorded_inputs
 
 
@@ -133,23 +133,24 @@ def reduce(
     match: str = "",
     inputs: str | Path | None = None,
     timeout: float = 300.0,
-    progress: Callable[[str], object] = str,
+    progress: Callable[[tuple[str, float]], object] = str,
 ) -> ReduceReport:
     """Write the smallest sub-model that fails as the whole model does.
 
     `check` is "build", "parse", "numeric", "nan", or a command line that ends with another code than 0 when the model
     (in the place of `{}`, or after the last word) fails; with `match`, a regular expression, when it prints that.
     `timeout` is in seconds, for one check.  `inputs` is a .npz file for "nan".  A crash is a failure.  What a search
-    that was interrupted has learnt lies in OUTPUT.search.json, and the next one goes on from there.
+    that was interrupted has learnt lies in OUTPUT.search.json, and the next one goes on from there.  `progress` gets
+    (the current size, fraction done).
     Raises OnnxfixError for a model that does not fail.
     """
     started = time.perf_counter()
     whole = load(model)
     destination = destination_of(whole, output, in_place=False)
     assert destination is not None
-    asked = _check(whole, check, match, inputs, timeout)
+    asked, start = _check(whole, check, match, inputs, timeout)
     kept = Answers(destination.with_name(f"{destination.name}.search.json"), _subject(whole, asked.title, match))
-    search = Search(whole, asked, kept, progress, values=isinstance(asked, Finite))
+    search = Search(start, asked, kept, progress, values=isinstance(asked, Finite))
     before = size_of(whole)
     if not search.begin():
         hint = "nothing is to be found" if not match else "perhaps --match does not fit"
@@ -176,21 +177,22 @@ def reduce(
     )
 
 
-def _check(whole: Model, check: str, match: str, inputs: str | Path | None, timeout: float) -> Check:
+def _check(whole: Model, check: str, match: str, inputs: str | Path | None, timeout: float) -> tuple[Check, Model]:
+    """The check, and the model in which the search begins."""
     if check in ("build", "parse"):
-        return Engine("build" if check == "build" else "parse", timeout=timeout)
+        return Engine("build" if check == "build" else "parse", timeout=timeout), whole
     if check == "numeric":
-        return Numeric(timeout)
+        return Numeric(timeout), whole
     if check == "nan":
         feeds = recorded_inputs(Path(inputs), whole) if inputs else None
-        return Finite(whole, watch(whole, feeds, timeout=timeout).feeds, timeout)
+        return innermost(whole, feeds, timeout)
     try:
         words = tuple(shlex.split(check))
     except ValueError as error:
         raise OnnxfixError(f"the command cannot be read: {error}", where=check) from None
     if not words:
         raise OnnxfixError("the check is empty", hint="give a command, or build, parse, numeric or nan")
-    return Command(words, match, timeout)
+    return Command(words, match, timeout), whole
 
 
 def _subject(whole: Model, title: str, match: str) -> str:

@@ -26,6 +26,9 @@ from onnxfix.verify.engine import is_installed, verify_engine
 WHOLE = "OFX798"
 """The rule about a refusal that no node accounts for: told where no other error explains it."""
 
+UNREPAIRED = "OFX799"
+"""The rule about a refused node that no rule rewrites: told where the repair leaves the node as it is."""
+
 
 @dataclass(frozen=True)
 class Checked:
@@ -60,6 +63,8 @@ def checked(
         state = "blocked"
     elif refused or any(item.level == "error" for item in diagnostics):
         state = _state(model, rules, options, refusals, answer, progress)
+    if state == "repairable":  # other fixes take care of it
+        diagnostics = [item for item in diagnostics if item.code != UNREPAIRED]
     return Checked(tuple(diagnostics), context.complaint, state, answer)
 
 

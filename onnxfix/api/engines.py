@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +14,16 @@ from onnxfix.engine.backend import choose
 from onnxfix.engine.inspector import Loaded
 from onnxfix.engine.options import BuildOptions
 from onnxfix.engine.planfile import Machine, PlanFile, library_says, obstacle, open_plan, this_machine
-from onnxfix.engine.records import EngineResult, Flavour
+from onnxfix.engine.records import EngineError, EngineResult, Flavour
 from onnxfix.engine.sidecar import file_facts, make_sidecar, sidecar_path
 from onnxfix.engine_records import BuildError, BuildReport, PlanReport
 from onnxfix.errors import OnnxfixError
 from onnxfix.files import flush, temporary, unwritable, write_whole
+from onnxfix.legalise.locate import located
 from onnxfix.model import Model, load, weight_files
+from onnxfix.model.scope import scopes_of
 from onnxfix.targets import Target, explain_message, resolve, target_of_version
 
-_NO_IMPORTER = "no importer for operator"
 Progress = Callable[[tuple[str, float]], object]
 
 
@@ -56,6 +57,7 @@ def build(
         result = engine.build(
             path, flavour.name, timeout=timeout, options=options, plan=draft, runtime_cache=cache, progress=progress
         )
+        result = replace(result, errors=tuple(_placed(source, error) for error in result.errors))
         notes += _notes(options, result)
         report = BuildReport(str(model), flavour.title, result, tuple(_explained(result)), notes=tuple(notes))
         return _published(report, source, goal, draft, options) if result.built else report
@@ -84,6 +86,8 @@ def _notes(options: BuildOptions, result: EngineResult) -> Iterator[str]:
         yield "no GPU here: built, not run"
     if result.built and options.stripped:
         yield "the plan holds no weights: refit it from the model before it runs"
+    if any(error.stage == "build" and not error.op_type for error in result.errors):
+        yield "the builder names no single node: `onnxfix check MODEL` tries them one by one"
     if not result.built and options.stripped and result.flavour.name == "tensorrt_rtx":
         yield "TensorRT-RTX leaves weights out only where a GPU is that it knows, and for one compute capability"
     if result.profile and not options.shapes:
@@ -118,12 +122,24 @@ def _goal(source: Model, output: str | Path) -> Path:
     return goal
 
 
+def _placed(source: Model, error: EngineError) -> EngineError:
+    """An error of the builder with the node that its text is about, where it names one and no other."""
+    if error.stage == "parse" or error.op_type:
+        return error
+    places = located(scopes_of(source), [asdict(error)])[1]
+    if len(places) != 1:
+        return error
+    scope, index, _ = places[0]
+    node = scope.nodes[index]
+    name = node.name or next(iter(node.output), "")
+    return replace(error, node=name, op_type=node.op_type, index=-1 if scope.id else index)
+
+
 def _explained(result: EngineResult) -> Iterator[BuildError]:
     track: Any = "rtx" if result.flavour.name == "tensorrt_rtx" else "trt"
     target: Target | None = target_of_version(track, result.flavour.version)
     for error in result.errors:
-        said = error.message.replace(_NO_IMPORTER, "No importer registered for op:")  # the parser's other words for it
-        yield BuildError(error, tuple(item.cause for item in explain_message(said, target)))
+        yield BuildError(error, tuple(item.cause for item in explain_message(error.message, target)))
 
 
 def inspect(plan: str | Path) -> PlanReport:

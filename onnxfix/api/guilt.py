@@ -16,9 +16,6 @@ from onnxfix.errors import OnnxfixError
 from onnxfix.fixpoint.conversion import repaired
 from onnxfix.fixpoint.options import FixKey, Options
 from onnxfix.fixpoint.rounds import Outcome, key_of
-from onnxfix.isolate.candidates import kept
-from onnxfix.isolate.extract import neighbours
-from onnxfix.isolate.minimal import culprits
 from onnxfix.model import Model
 from onnxfix.model.file import external_tensors
 from onnxfix.model.inference import typed_scopes
@@ -71,6 +68,8 @@ class Investigation:
         Rules are looked at first, then the fixes of the guilty ones.  The steps of a conversion belong together, and
         are not taken one by one.
         """
+        from onnxfix.isolate.minimal import culprits
+
         steps = {rule.code for rule in self.rules if rule.step}
         fixes = [entry for entry in outcome.journal if entry.code not in steps]
         codes = list(dict.fromkeys(entry.code for entry in fixes))
@@ -99,6 +98,9 @@ class Investigation:
 
     def _example(self, entry: AppliedFix) -> tuple[str, str]:
         """(a minimal model as ONNX text, how its outputs differ), two empty texts when none is found."""
+        from onnxfix.isolate.candidates import kept
+        from onnxfix.isolate.extract import neighbours
+
         options = replace(self.options, select=(entry.code,), opset=None, request=NO_REQUEST)
         for scope in typed_scopes(self.original)[0]:
             index = next((i for i, n in enumerate(scope.nodes) if entry.node in (n.name, *n.output)), None)

@@ -15,8 +15,7 @@ from onnxfix.fixpoint.rounds import Outcome
 from onnxfix.model import Array, Model, save
 from onnxfix.model.types import ValueType, dtype_name, from_value_info
 from onnxfix.records import InterfaceChange
-from onnxfix.verify.lists import elements_of, tensors
-from onnxfix.verify.values import recorded_inputs
+from onnxfix.verify.lists import elements_of
 
 _SHOWN = 8
 """So many elements of a frozen value are told."""
@@ -37,6 +36,9 @@ def asked(
     request = requested(model, freeze=freeze, shapes=shapes, dynamic_batch=dynamic_batch, cut=cut)
     if not inputs:
         return request
+    from onnxfix.verify.lists import tensors
+    from onnxfix.verify.values import recorded_inputs
+
     recorded = tensors(recorded_inputs(Path(inputs), model, request.freeze))
     return replace(request, recorded=recorded, has_recording=True)
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -21,14 +22,11 @@ from onnxfix.fixpoint.conversion import repaired
 from onnxfix.fixpoint.options import FixKey, Options
 from onnxfix.fixpoint.rounds import Outcome, continued
 from onnxfix.legalise import Attempt, known_refusals, legalise
-from onnxfix.model import Draft, Model, draft, save, weight_files
+from onnxfix.model import Draft, Model, Weights, draft, save, weight_files
 from onnxfix.model.messages import copied
+from onnxfix.model.patience import at_most, patience
 from onnxfix.records import Check, Verdict
 from onnxfix.rewrite.rule import Rule
-from onnxfix.verify.engine import verify_engine
-from onnxfix.verify.lists import tensors
-from onnxfix.verify.numeric import verify_numeric
-from onnxfix.verify.values import recorded_inputs
 
 Verification = Literal["none", "numeric", "engine"]
 
@@ -36,6 +34,7 @@ METADATA_KEY = "onnxfix"
 """Key of the metadata_props entry in which a repaired model carries its journal, as JSON."""
 
 _JOURNAL_NODES = 50
+_ENGINE_SECONDS, _NUMERIC_SECONDS = 300.0, 600.0
 
 
 @dataclass(frozen=True)
@@ -70,25 +69,39 @@ class Proof:
         return Attempt(outcome, engine, refusals)
 
     def _engine(self, path: Path) -> Check:
-        self.progress("building the engine")
+        from onnxfix.verify.engine import verify_engine
+        from onnxfix.verify.lists import tensors
+        from onnxfix.verify.values import recorded_inputs
+
+        self.progress(f"building the engine{at_most(self.original, _ENGINE_SECONDS)}")
         frozen = self.options.request.freeze
         sample = tensors(recorded_inputs(self.inputs, self.original, frozen)) if self.inputs else None
-        return verify_engine(path, self.options.target, sample=sample)
+        limit = patience(self.original, _ENGINE_SECONDS)
+        return verify_engine(path, self.options.target, sample=sample, timeout=limit)
 
     def verdict(self, attempt: Attempt, path: Path) -> Verdict:
-        """Structure, then numbers (not tried when the structure is wrong), and what the engine check said."""
+        """Structure, then numbers (not tried when the structure is wrong), and what the engine check said.
+
+        Raises ModelFileError when the original or its weights changed meanwhile.
+        """
         checks: list[Check] = []
         if attempt.outcome.journal:
             checks.append(_structural(attempt.outcome))
             if self.verify != "none" and checks[0].outcome != "failed":
-                self.progress("comparing the outputs with the original's")
+                self.progress(f"comparing the outputs with the original's{at_most(self.original, _NUMERIC_SECONDS)}")
                 checks.append(self._numeric(attempt.outcome.rest, path))
         if attempt.engine is not None and self.verify == "engine":
             checks.append(attempt.engine)
+        self.original.confirm()
         return Verdict(tuple(checks))
 
     def _numeric(self, rest: Model | None, path: Path) -> Check:
         """The comparison with the original; a model that was cut is followed by its rest."""
+        from onnxfix.verify.budget import NUMERIC, short_of_memory
+        from onnxfix.verify.numeric import verify_numeric
+
+        if reason := short_of_memory(self.original, NUMERIC):
+            return Check("numeric", "not_verified", f"not run: {reason} (--verify none writes the result unproven)")
         with ExitStack() as files:
             tail = None
             if rest is not None:
@@ -101,6 +114,7 @@ class Proof:
                 interface_changes=self.options.interface_changes,
                 request=self.options.request,
                 rest=tail,
+                timeout=patience(self.original, _NUMERIC_SECONDS),
             )
 
     def investigation(self, attempt: Attempt, verdict: Verdict) -> Investigation | None:
@@ -146,11 +160,11 @@ class Drafts:
     """The candidate of one repair as a file: the last one asked for, which may become the result.
 
     Use it in a `with`; what is not published is gone at its end.  The draft of a changed model, and with `always`
-    that of any model, lies at `goal`.
+    that of any model, lies at `goal`, its weights where `weights` puts them.
     """
 
-    def __init__(self, goal: Path | None, always: bool) -> None:
-        self.goal, self.always = goal, always
+    def __init__(self, goal: Path | None, always: bool, weights: Weights | None = None) -> None:
+        self.goal, self.always, self.weights = goal, always, weights
         self._files = ExitStack()
         self._last: tuple[onnx.ModelProto, Draft] | None = None
 
@@ -158,13 +172,14 @@ class Drafts:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._files.close()
+        with self.weights or nullcontext():
+            self._files.close()
 
     def of(self, outcome: Outcome) -> Draft:
         """The file of an outcome's model; the file of the one before goes."""
         if self._last is None or self._last[0] is not outcome.model.proto:
             self._files.close()
-            draft = self._files.enter_context(candidate_file(outcome, self.place(outcome)))
+            draft = self._files.enter_context(candidate_file(outcome, self.place(outcome), self.weights))
             self._last = outcome.model.proto, draft
         return self._last[1]
 
@@ -182,21 +197,24 @@ def refusal(verdict: Verdict) -> str:
 
 
 @contextmanager
-def candidate_file(outcome: Outcome, goal: Path | None) -> Iterator[Draft]:
+def candidate_file(outcome: Outcome, goal: Path | None, weights: Weights | None = None) -> Iterator[Draft]:
     """The repaired model as a file, not yet published, where it finds its weights: beside its goal, if it has one.
 
-    Without a goal a model that was not changed is its own candidate.
+    Without a goal a model that was not changed is its own candidate; another lies beside its weights, or with a copy of
+    them where that folder is read-only.  `weights` are those of all candidates for `goal`.
     """
     home = outcome.model.path
     if goal is None and home and not outcome.journal:
-        yield Draft(home, home, None)
+        yield Draft(home, home, outcome.model)
         return
     model = _with_journal(outcome) if outcome.journal else outcome.model
     with ExitStack() as files:
-        place = goal or (home if weight_files(model) else None)
+        place = goal or (home if home and weight_files(model) and os.access(home.parent, os.W_OK) else None)
         if place is None:
             place = Path(files.enter_context(tempfile.TemporaryDirectory(prefix="onnxfix-")), "model.onnx")
-        yield files.enter_context(draft(model, place))
+        if weights is None or goal is None:
+            weights = files.enter_context(Weights(model, place))
+        yield files.enter_context(draft(model, place, weights))
 
 
 def _structural(outcome: Outcome) -> Check:

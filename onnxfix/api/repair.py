@@ -17,7 +17,7 @@ from onnxfix.fixpoint.catalogue import load_rules
 from onnxfix.fixpoint.conversion import repaired
 from onnxfix.fixpoint.reach import reach
 from onnxfix.fixpoint.rounds import Outcome
-from onnxfix.model import Draft, load, weight_files
+from onnxfix.model import ExternalData, Weights, load
 from onnxfix.records import OpsetReport, RepairReport, Withheld
 
 
@@ -39,6 +39,7 @@ def repair(
     dynamic_batch: bool = False,
     cut: str = "",
     in_place: bool = False,
+    external_data: ExternalData = "auto",
     dry_run: bool = False,
     progress: Progress = str,
 ) -> RepairReport:
@@ -49,6 +50,11 @@ def repair(
     refuse it.  `verify` "numeric" leaves the engine out, "none" both; the report says what was not checked.
     `inputs` is an .npz file with recorded inputs.  `opset` converts to that version.  `progress` is called with
     the name of each stage.  A ModelProto is never changed; without `output` nothing is written for one.
+
+    Weights in files beside the model are not read unless a rule needs their values.  `external_data` says where the
+    result has them: "reference" where they are (they must lie below the folder of the result), "copy" (a clone where
+    the file system shares blocks), "link" (a hard link), "embed" (inside, up to 2 GiB), or "auto": referred to in the
+    same folder, else copied.  A result of over 2 GiB gets its weights in a file beside it.
 
     Changes to the interface that are made only on request: `freeze` makes constants of inputs ({"axes": [1]});
     `shapes` gives free dimensions a size or a name, and frees or multiplies a burnt-in batch ({"x": ("N", 3, 64)});
@@ -68,7 +74,8 @@ def repair(
     outcome = repaired(original, every_rule, options)
     proof = Proof(original, every_rule, options, verify, Path(inputs) if inputs else None, progress)
     guilt = Guilt()
-    with Drafts(None if dry_run else destination, always=output is not None) as drafts:
+    weights = Weights(original, destination, external_data) if destination else None
+    with Drafts(None if dry_run else destination, always=output is not None, weights=weights) as drafts:
         attempt = proof.legalised(outcome, drafts)
         verdict = proof.verdict(attempt, drafts.of(attempt.outcome).path)
         if investigation := proof.investigation(attempt, verdict):
@@ -78,7 +85,7 @@ def repair(
                 proof, attempt = innocent[0], innocent[0].legalised(innocent[1], drafts)
                 verdict = proof.verdict(attempt, drafts.of(attempt.outcome).path)
         outcome, file = attempt.outcome, drafts.of(attempt.outcome)
-        unwritten = refusal(verdict) if outcome.journal else ""
+        unwritten = refusal(verdict) if outcome.journal or verdict.outcome == "failed" else ""
         written = None if unwritten else drafts.place(outcome)
         if written:
             file.publish()
@@ -94,7 +101,7 @@ def repair(
         verdict=verdict,
         output=str(written or ""),
         unwritten=unwritten,
-        notes=tuple(_notes(proof, outcome, file)),
+        notes=tuple(_notes(proof, outcome, file.weights if written else None)),
         seconds=time.perf_counter() - started,
         interface=tuple(interface_changes_of(original, outcome, options.request)),
         rest=rest,
@@ -103,10 +110,16 @@ def repair(
 
 
 def convert_opset(
-    model: Source, opset: int, output: str | Path | None = None, *, verify: Verification = "numeric"
+    model: Source,
+    opset: int,
+    output: str | Path | None = None,
+    *,
+    verify: Verification = "numeric",
+    external_data: ExternalData = "auto",
 ) -> RepairReport:
     """Convert to another opset, up or down, and nothing else; otherwise like repair()."""
-    return repair(model, output, opset=opset, select=("requested-opset",), verify=verify)
+    wanted = ("requested-opset",)
+    return repair(model, output, opset=opset, select=wanted, verify=verify, external_data=external_data)
 
 
 def opsets(model: Source) -> OpsetReport:
@@ -118,16 +131,15 @@ def opsets(model: Source) -> OpsetReport:
     return OpsetReport(original.label, summary(original).opset, reach(original, load_rules()))
 
 
-def _notes(proof: Proof, outcome: Outcome, file: Draft) -> Iterator[str]:
+def _notes(proof: Proof, outcome: Outcome, weights: Weights | None) -> Iterator[str]:
     if proof.options.target and proof.options.target.note:
         yield proof.options.target.note
     if proof.verify == "none" and outcome.journal:
         yield "outputs and engine were not checked (--verify none)"
     elif proof.verify == "numeric":
         yield "the engine was not checked (--verify numeric)"
-    weights = [file.weights.name] if file.weights else weight_files(outcome.model)
-    if weights:
-        yield f"the weights are in {', '.join(weights[:3])}; keep the model beside them"
+    if weights and weights.note:
+        yield weights.note
 
 
 __all__ = ["METADATA_KEY", "convert_opset", "opsets", "repair"]

@@ -12,6 +12,7 @@ import onnx
 from onnxfix.model import load
 from onnxfix.verify import ranges
 from onnxfix.verify.values import recorded_inputs
+from onnxfix.verify.watched import Watch
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +21,7 @@ class RangeReport:
 
     model: str
     seeded: bool
-    watch: ranges.Watch
+    watch: Watch
 
     @property
     def exit_code(self) -> int:

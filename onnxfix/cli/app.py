@@ -1,15 +1,19 @@
 """The command line: finds the command, and turns every failure into one line and an exit code.
 
 Exit codes: 0 clean, or all fixed and verified; 1 defects remain, or a check did not pass; 2 usage, file or internal
-error; 130 interrupted; 141 the reader of the output went away.  A command's module is imported only when it runs.
+error; 130 interrupted; 141 the reader of the output went away; 143 told to end.  A command's module is imported only
+when it runs.
 """
 
 from __future__ import annotations
 
 import argparse
+import gc
 import io
 import os
+import signal
 import sys
+import threading
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
@@ -44,7 +48,10 @@ COMMANDS = {
     "rules new": "write the skeleton of a rule",
 }
 
-INTERRUPTED, READER_GONE = 130, 141
+INTERRUPTED, READER_GONE, TERMINATED = 130, 141, 143
+
+CONTAINERS = 100_000
+"""So many more of them make Python look for cycles.  A model is many containers without cycles; the default is 700."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -61,6 +68,8 @@ class Parser(argparse.ArgumentParser):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; `arguments` are those of the process by default.  Returns the exit code."""
     _prepare_streams()
+    _clean_up_when_told_to_end()
+    gc.set_threshold(CONTAINERS)
     try:
         code = _run(sys.argv[1:] if arguments is None else list(arguments))
         sys.stdout.flush()
@@ -74,6 +83,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(str(error))
     except Exception as error:
         return _crash(error)
+
+
+def _clean_up_when_told_to_end() -> None:
+    """SIGTERM unwinds the program, so that its temporary files go; its default would leave them behind."""
+    if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, _end)
+
+
+def _end(*_: object) -> NoReturn:
+    raise SystemExit(TERMINATED)
 
 
 def _prepare_streams() -> None:

@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from onnxfix.cli import check_run
 from onnxfix.cli.arguments import declare_folders, words
+from onnxfix.cli.batch import batch, declare_batch, tell_lines, tell_summary, with_error_told
 from onnxfix.cli.config import Settings, settings
-from onnxfix.errors import ModelFileError
-from onnxfix.records import CheckReport
-from onnxfix.report.text import sentence
 
-FORMATS = ("text", "json", "sarif", "github", "junit", "markdown")
+if TYPE_CHECKING:
+    from onnxfix.batch.places import Place
+    from onnxfix.batch.run import Done
+    from onnxfix.batch.task import Line, Task
+    from onnxfix.records import CheckReport
+
+FORMATS = ("text", "json", "jsonl", "sarif", "github", "junit", "markdown")
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
     """The arguments of the command."""
     parser.add_argument(
-        "models", metavar="MODEL", nargs="+", type=Path, help="an .onnx file, a folder of them, or a pattern"
+        "models", metavar="MODEL", nargs="+", help="an .onnx file, a folder of them, a pattern, @LIST, or a URL"
     )
     parser.add_argument(
         "--target",
@@ -44,96 +50,126 @@ def declare(parser: argparse.ArgumentParser) -> None:
         "--cache-dir", metavar="DIR", type=Path, help="default: ONNXFIX_CACHE, else in your cache folder"
     )
     check_run.declare(parser)
+    declare_batch(parser)
     parser.add_argument("--format", choices=FORMATS, default="text", help="text is the default")
 
 
 def run(options: argparse.Namespace) -> int:
     """Check every model; one that cannot be read stops none of the others.  The worst exit code counts."""
     chosen = settings(options)
-    from onnxfix.api.checks import models
+    from onnxfix.batch.places import found
 
-    paths = list(models(options.models))
-    if options.run:
-        return check_run.run(paths, options)
-    results = _known_left_out(_checked(paths, chosen, options), chosen)
-    if options.write_baseline:
-        return _baseline(options.write_baseline, list(results))
-    if options.format == "text" and not options.statistics and len(_targets(chosen)) < 2:
-        return _one_by_one(results)
-    every = list(results)
-    reports = [result for result in every if isinstance(result, CheckReport)]
-    _write(options, reports, [str(result) for result in every if isinstance(result, ModelFileError)])
-    return max(map(_code, every), default=0)
+    places = found(options.models)
+    runs = check_run.runs_of([Path(place.path) for place in places], options)
+    known = _Known(chosen.baseline)
+    with batch(options, _tasks(places, chosen, options), lambda: _try(chosen)) as (done, progress):
+        code = _tell(done, known, chosen, options, runs)
+    if runs and options.format == "text":
+        runs.tell()
+    if known.gone:
+        print(f"onnxfix: {known.gone} known findings left out (--baseline)", file=sys.stderr)
+    if len(places) > 1 and (options.jobs or options.journal or sys.stderr.isatty()):
+        tell_summary(progress, sys.stderr)
+    return max(code, runs.exit_code) if runs else code
 
 
 def _targets(chosen: Settings) -> tuple[str, ...]:
     return chosen.targets or ((chosen.target,) if chosen.target else ())
 
 
-def _checked(
-    paths: Sequence[Path], chosen: Settings, options: argparse.Namespace
-) -> Iterator[CheckReport | ModelFileError]:
-    """The reports of each model, or why it cannot be read, which is also told on standard error."""
+def _tasks(places: Sequence[Place], chosen: Settings, options: argparse.Namespace) -> list[Task]:
+    """The checks of all models; the rules to ignore may be others for each."""
     from onnxfix.api.cache import default_folder
-    from onnxfix.api.checks import Plan, check_all
-    from onnxfix.report import terminal
+    from onnxfix.batch.checking import Checking, named_targets
+    from onnxfix.batch.task import Task
 
-    plan = Plan(
-        targets=_targets(chosen),
+    checking = Checking(
+        targets=named_targets(_targets(chosen)),
         select=chosen.select,
-        ignored=lambda path: chosen.for_file(path).ignore,
-        rules=chosen.rules,
+        rules=tuple(map(str, chosen.rules)),
         ask_target=not options.static,
-        cache=None if options.no_cache else options.cache_dir or default_folder(),
+        cache="" if options.no_cache else str(options.cache_dir or default_folder()),
     )
-    with terminal.progress() as progress:
-        for result in check_all(paths, plan, lambda stage: progress(sentence(stage))):
-            if isinstance(result, ModelFileError):
-                sys.stdout.flush()
-                print(f"onnxfix: {sentence(str(result))}", file=sys.stderr)
-            yield result
+    every = [(place, replace(checking, ignore=chosen.for_file(Path(place.path)).ignore)) for place in places]
+    return [Task(place.path, "check", own.settings(), place.size, place.state) for place, own in every]
 
 
-def _known_left_out(
-    results: Iterator[CheckReport | ModelFileError], chosen: Settings
-) -> Iterator[CheckReport | ModelFileError]:
-    """The results without what the baseline lists; how much that is, on standard error."""
-    if chosen.baseline is None:
-        yield from results
-        return
-    from onnxfix.api.baseline import read_baseline, without_known
+def _try(chosen: Settings) -> None:
+    """Raises OnnxfixError for what would be wrong with every model."""
+    from onnxfix.api.settings import options_of, rules_of
 
-    known, gone = read_baseline(chosen.baseline), 0
-    for result in results:
-        if isinstance(result, CheckReport):
-            result, more = without_known(result, chosen.baseline, known)
-            gone += more
-        yield result
-    if gone:
-        print(f"onnxfix: {gone} known findings left out (--baseline)", file=sys.stderr)
+    rules_of(options_of(None, None, chosen.select, chosen.ignore, False, False, chosen.rules))
 
 
-def _baseline(path: Path, results: Sequence[CheckReport | ModelFileError]) -> int:
+class _Known:
+    """What the baseline lists, if there is one, and how many findings were left out because of it."""
+
+    def __init__(self, path: Path | None) -> None:
+        from onnxfix.api.baseline import read_baseline
+
+        self._path, self.gone = path, 0
+        self._listed = read_baseline(path) if path else {}
+
+    def without(self, done: Done) -> Line:
+        """The line of a model without what is listed."""
+        from onnxfix.api.baseline import without_known
+        from onnxfix.batch.checking import checked
+        from onnxfix.batch.reports import check_reports
+
+        if self._path is None or "reports" not in done.line:
+            return done.line
+        left = [without_known(report, self._path, self._listed) for report in check_reports(done.line)]
+        self.gone += sum(gone for _, gone in left)
+        return {**done.line, **checked([report for report, _ in left])}
+
+
+def _tell(
+    done: Iterable[Done], known: _Known, chosen: Settings, options: argparse.Namespace, runs: check_run.Runs | None
+) -> int:
+    """Print what is found; gives the exit code."""
+    from onnxfix.batch.run import in_order
+
+    if options.format == "jsonl" and not options.write_baseline:
+        return tell_lines(map(known.without, done))
+    lines = map(known.without, in_order(done))
+    if options.format == "text" and not options.write_baseline and not options.statistics and len(_targets(chosen)) < 2:
+        return _one_by_one(lines)
+    every = list(map(with_error_told, lines))
+    reports = [report for line in every for report in _reports(line)]
+    if options.write_baseline:
+        return _baseline(options.write_baseline, reports, every)
+    _write(options, reports, [line["error"]["message"] for line in every if "error" in line], runs)
+    return max(map(_code, every))
+
+
+def _reports(line: Line) -> Sequence[CheckReport]:
+    from onnxfix.batch.reports import check_reports
+
+    return check_reports(line)
+
+
+def _baseline(path: Path, reports: Sequence[CheckReport], lines: Sequence[Line]) -> int:
     from onnxfix.api.baseline import write_baseline
 
-    count = write_baseline(path, [result for result in results if isinstance(result, CheckReport)])
-    print(f"Wrote {path}: findings listed: {count}")
-    return 2 if any(isinstance(result, ModelFileError) for result in results) else 0
+    print(f"Wrote {path}: findings listed: {write_baseline(path, reports)}")
+    return 2 if any("error" in line for line in lines) else 0
 
 
-def _one_by_one(results: Iterator[CheckReport | ModelFileError]) -> int:
+def _one_by_one(lines: Iterable[Line]) -> int:
     """The text of one target, each model as soon as it is known."""
-    worst = 0
-    for result in results:
-        if isinstance(result, CheckReport):
-            from onnxfix.report import console, terminal
+    from onnxfix.report import console, terminal
 
-            terminal.write(console.check_lines(result))
-        worst = max(worst, _code(result))
+    worst = 0
+    for line in map(with_error_told, lines):
+        for report in _reports(line):
+            terminal.write(console.check_lines(report))
+        worst = max(worst, _code(line))
     return worst
 
 
-def _write(options: argparse.Namespace, reports: Sequence[CheckReport], errors: Sequence[str]) -> None:
+def _write(
+    options: argparse.Namespace, reports: Sequence[CheckReport], errors: Sequence[str], runs: check_run.Runs | None
+) -> None:
     from onnxfix.report import annotations, checks, json, junit, matrix, sarif, terminal
 
     if options.statistics and options.format == "text":
@@ -141,7 +177,8 @@ def _write(options: argparse.Namespace, reports: Sequence[CheckReport], errors: 
     elif options.format == "text":
         terminal.write(matrix.matrix_lines(reports))
     elif options.format == "json":
-        json.write(checks.document(reports, errors))
+        document = checks.document(reports, errors)
+        json.write(runs.within(document) if runs else document)
     elif options.format == "sarif":
         json.write(sarif.document(reports, errors))
     elif options.format == "github":
@@ -152,5 +189,6 @@ def _write(options: argparse.Namespace, reports: Sequence[CheckReport], errors: 
         sys.stdout.write(junit.text(reports, errors))
 
 
-def _code(result: CheckReport | ModelFileError) -> int:
-    return result.exit_code if isinstance(result, CheckReport) else 2
+def _code(line: Line) -> int:
+    code: int = line["exit_code"]
+    return code

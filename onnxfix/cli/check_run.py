@@ -1,35 +1,78 @@
-"""`check --run`: what flows through models, instead of what is wrong with their nodes."""
+"""`check --run`: what flows through models, told behind what is wrong with their nodes."""
 
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from onnxfix.errors import OnnxfixError
+from onnxfix.report.text import sentence
+
+if TYPE_CHECKING:
+    from onnxfix.api.watch import RangeReport
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
     """--run and what belongs to it."""
-    parser.add_argument("--run", action="store_true", help="run the models in ONNX Runtime and watch every value")
+    parser.add_argument("--run", action="store_true", help="also run the models in ONNX Runtime, every value watched")
     parser.add_argument("--inputs", metavar="FILE.npz", type=Path, help="inputs for --run (default: seeded)")
     parser.add_argument("--plot", metavar="FILE.svg", type=Path, help="a drawing of the ranges that --run finds")
 
 
-def run(paths: Sequence[Path], options: argparse.Namespace) -> int:
-    """Watch, report, and give the exit code: 1 where something is not finite."""
+@dataclass(frozen=True)
+class Runs:
+    """What was found when models ran, and what is wrong with those that do not run."""
+
+    reports: tuple[RangeReport, ...] = ()
+    errors: tuple[str, ...] = ()
+
+    @property
+    def exit_code(self) -> int:
+        """2 where a model does not run, 1 where a value is not finite, else 0."""
+        return 2 if self.errors else max((report.exit_code for report in self.reports), default=0)
+
+    def tell(self) -> None:
+        """Print it for people."""
+        from onnxfix.report import ranges, terminal
+
+        for report in self.reports:
+            terminal.write(ranges.range_lines(report))
+
+    def within(self, document: dict[str, Any]) -> dict[str, Any]:
+        """The document of `check` with it."""
+        errors = list(dict.fromkeys([*document["errors"], *self.errors]))
+        code = max(document["exit_code"], self.exit_code)
+        return document | {"errors": errors, "exit_code": code, "runs": [report.to_json() for report in self.reports]}
+
+
+def runs_of(paths: Sequence[Path], options: argparse.Namespace) -> Runs | None:
+    """Run the models; None when nobody asked for it.  Why one does not run is told on standard error too.
+
+    Raises OnnxfixError for options that do not belong together.
+    """
+    if not options.run:
+        if options.inputs or options.plot:
+            raise OnnxfixError("--inputs and --plot belong to --run")
+        return None
+    if options.format not in ("text", "json") or options.statistics or options.write_baseline:
+        raise OnnxfixError("--run tells its findings as text or json", hint="leave the other option out")
     from onnxfix.api.watch import watch
-    from onnxfix.report import json, ranges, terminal
+    from onnxfix.files import write_whole
+    from onnxfix.report import ranges, terminal
 
-    reports = []
+    reports, errors = [], []
     for path in paths:
-        with terminal.progress() as progress:
-            reports.append(watch(path, options.inputs, progress=progress))
+        try:
+            with terminal.progress() as progress:
+                reports.append(watch(path, options.inputs, progress=progress))
+        except OnnxfixError as error:
+            errors.append(str(error))
+            print(f"onnxfix: {sentence(errors[-1])}", file=sys.stderr)
+            continue
         if options.plot:
-            from onnxfix.files import write_whole
-
             write_whole(options.plot, ranges.drawing(reports[-1]).encode())
-        if options.format != "json":
-            terminal.write(ranges.range_lines(reports[-1]))
-    worst = max((report.exit_code for report in reports), default=0)
-    if options.format == "json":
-        json.write({"models": [report.to_json() for report in reports], "errors": [], "exit_code": worst})
-    return worst
+    return Runs(tuple(reports), tuple(errors))

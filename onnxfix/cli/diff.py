@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import time
 from pathlib import Path
 
-from onnxfix.changes.records import DiffReport
 from onnxfix.cli.arguments import declare_format, words
 from onnxfix.errors import OnnxfixError
 
@@ -14,8 +14,8 @@ _PARTS = ("names", "docs", "metadata", "initializer-placement", "value-info", "o
 
 def declare(parser: argparse.ArgumentParser) -> None:
     """The arguments of the command."""
-    parser.add_argument("before", metavar="A", type=Path, help="the one .onnx file")
-    parser.add_argument("after", metavar="B", type=Path, help="the other .onnx file")
+    parser.add_argument("before", metavar="A", help="the one .onnx file, or its URL in a store")
+    parser.add_argument("after", metavar="B", help="the other one")
     parser.add_argument(
         "--ignore", metavar="PARTS", type=words, action="extend", default=[], help=f"leave out {', '.join(_PARTS)}"
     )
@@ -37,21 +37,31 @@ def run(options: argparse.Namespace) -> int:
             raise OnnxfixError(f"--ignore does not know {word!r}", hint=f"it knows {', '.join(_PARTS)}")
     from onnxfix.report import terminal
 
+    started = time.perf_counter()
     with terminal.progress() as progress:
-        from onnxfix.api.diff import diff
+        from onnxfix.api.diff import ignored_parts, reported
+        from onnxfix.batch.near import near
+        from onnxfix.changes.models import matched_models
+        from onnxfix.model import load
 
-        report = diff(
-            options.before,
-            options.after,
-            ignore=options.ignore,
-            placement=options.placement,
-            run=options.run or options.inputs is not None,
-            inputs=options.inputs,
-            progress=progress,
-        )
-        if options.html:
-            progress("drawing the page")
-            _write_page(options, report)
+        progress("reading the models")
+        with near(options.before) as before, near(options.after) as after:
+            progress("comparing the models")
+            compared = matched_models(load(before.model), load(after.model))
+            report = reported(
+                compared,
+                ignored_parts(options.ignore, options.placement),
+                run=options.run or options.inputs is not None,
+                inputs=options.inputs,
+                progress=progress,
+                started=started,
+            )
+            report = after.told(before.told(report))
+            if options.html:
+                from onnxfix.report.page import document, html
+
+                progress("drawing the page")
+                html.write(options.html, after.told(before.told(document.diff_document(compared, report))))
     if options.quiet:
         return report.exit_code
     if options.format == "json":
@@ -66,12 +76,3 @@ def run(options: argparse.Namespace) -> int:
     else:
         terminal.write(stat_lines(report) if options.stat else diff_lines(report))
     return report.exit_code
-
-
-def _write_page(options: argparse.Namespace, report: DiffReport) -> None:
-    from onnxfix.changes.models import matched_models
-    from onnxfix.model import load
-    from onnxfix.report.page import document, html
-
-    compared = matched_models(load(options.before), load(options.after))
-    html.write(options.html, document.diff_document(compared, report))

@@ -18,7 +18,7 @@ def run(options: argparse.Namespace) -> int:
     """Try every version."""
     from onnxfix import sandbox
 
-    sandbox.checker().start()
+    sandbox.checker().start("onnxfix.model.inference")
     from onnxfix.report import terminal
 
     with terminal.progress() as progress:

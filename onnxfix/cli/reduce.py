@@ -29,7 +29,7 @@ def run(options: argparse.Namespace) -> int:
     from onnxfix.api import cutting
     from onnxfix.report import terminal
 
-    with terminal.progress() as progress:
+    with terminal.bar() as progress:
         report = cutting.reduce(
             options.model,
             options.output,

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from onnxfix.cli.arguments import declare_format, declare_rules
-from onnxfix.cli.config import VERIFICATIONS, settings
+from onnxfix.cli.batch import declare_batch
+from onnxfix.cli.config import VERIFICATIONS, Settings, settings
 from onnxfix.cli.interface import declare_interface
-from onnxfix.errors import ModelFileError, OnnxfixError
-from onnxfix.report.text import sentence
 
 if TYPE_CHECKING:
     from onnxfix.model import Model
@@ -21,10 +19,24 @@ if TYPE_CHECKING:
 
 def declare(parser: argparse.ArgumentParser) -> None:
     """The arguments of the command."""
-    parser.add_argument("models", metavar="MODEL", nargs="+", type=Path, help="the .onnx file; several with --in-place")
+    parser.add_argument(
+        "models", metavar="MODEL", nargs="+", help="an .onnx file, a folder of them, a pattern, @LIST, or a URL"
+    )
     place = parser.add_mutually_exclusive_group()
-    place.add_argument("-o", "--output", metavar="OUT", type=Path, help="the file to write (default: MODEL.fixed.onnx)")
+    place.add_argument(
+        "-o",
+        "--output",
+        metavar="OUT",
+        help="the file to write (default: MODEL.fixed.onnx); of several models the folder that gets them",
+    )
     place.add_argument("--in-place", action="store_true", help="replace MODEL itself, atomically")
+    parser.add_argument(
+        "--external-data",
+        choices=("auto", "reference", "copy", "link", "embed"),
+        default="auto",
+        help="weights in files: leave them there, copy (clone) or hard-link them, or put them into the model "
+        "(default auto: leave them in the same folder, else copy)",
+    )
     declare_rules(parser)
     parser.add_argument("--opset", metavar="N", type=int, help="also convert to this opset")
     parser.add_argument(
@@ -46,62 +58,42 @@ def declare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--html", metavar="FILE", type=Path, help="write a page with both models and what each rule did"
     )
-    declare_format(parser)
+    declare_batch(parser)
+    declare_format(parser, "jsonl")
 
 
 def run(options: argparse.Namespace) -> int:
     """Repair, report, and give the exit code; of several models the worst, and one unreadable stops none."""
-    if len(options.models) == 1:
-        return _repair(options, options.models[0])
-    if not options.in_place or options.html or options.format != "text":
-        raise OnnxfixError("several models are repaired with --in-place only, reported as text and without --html")
-    return max(_repair_or_tell(options, path) for path in options.models)
+    from onnxfix.batch.places import is_many
+
+    if is_many(options.models) or options.journal or options.ray or options.format == "jsonl":
+        from onnxfix.cli import repair_many
+
+        return repair_many.run(options)
+    return _repair(options, options.models[0])
 
 
-def _repair_or_tell(options: argparse.Namespace, path: Path) -> int:
-    try:
-        return _repair(options, path)
-    except ModelFileError as error:
-        sys.stdout.flush()
-        print(f"onnxfix: {sentence(str(error))}", file=sys.stderr)
-        return 2
-
-
-def _repair(options: argparse.Namespace, path: Path) -> int:
-    chosen = settings(options)
+def _repair(options: argparse.Namespace, place: str) -> int:
     from onnxfix import sandbox
 
-    sandbox.checker().start()
+    sandbox.checker().start("onnxfix.model.inference")
+    chosen = settings(options)
     from onnxfix.model import load
     from onnxfix.report import terminal
 
-    original = load(path) if options.html else None
     with terminal.progress() as progress:
         from onnxfix.api.repair import repair
+        from onnxfix.batch.near import near
 
-        report = repair(
-            path,
-            options.output,
-            target=chosen.target,
-            opset=options.opset,
-            select=chosen.select,
-            ignore=chosen.ignore,
-            unsafe_fixes=chosen.unsafe_fixes,
-            interface_changes=options.interface_changes,
-            rules=chosen.rules,
-            verify=chosen.verify,
-            inputs=options.inputs,
-            freeze=dict(options.freeze),
-            shapes=dict(options.shape),
-            dynamic_batch=options.dynamic_batch,
-            cut=options.cut,
-            in_place=options.in_place,
-            dry_run=options.dry_run,
-            progress=progress,
-        )
-        if original:
-            progress("drawing the page")
-            _write_page(options.html, original, report)
+        progress("reading the model")
+        with near(place, options.output, in_place=options.in_place, repairs=True) as files:
+            original = load(files.model) if options.html else None
+            asked = {**wishes(options, chosen), "output": files.output, "in_place": files.in_place}
+            report = repair(files.model, **asked, progress=progress)
+            if original:
+                progress("drawing the page")
+                _write_page(options.html, original, report)
+            report = files.published(report)
     if options.format == "json":
         from onnxfix.report import json
 
@@ -111,6 +103,29 @@ def _repair(options: argparse.Namespace, path: Path) -> int:
 
         terminal.write(console.repair_lines(report, diff=options.diff))
     return report.exit_code
+
+
+def wishes(options: argparse.Namespace, chosen: Settings) -> dict[str, Any]:
+    """The keyword arguments of `repair`, but for the progress."""
+    return {
+        "output": options.output,
+        "target": chosen.target,
+        "opset": options.opset,
+        "select": chosen.select,
+        "ignore": chosen.ignore,
+        "unsafe_fixes": chosen.unsafe_fixes,
+        "interface_changes": options.interface_changes,
+        "rules": chosen.rules,
+        "verify": chosen.verify,
+        "inputs": options.inputs,
+        "freeze": dict(options.freeze),
+        "shapes": dict(options.shape),
+        "dynamic_batch": options.dynamic_batch,
+        "cut": options.cut,
+        "in_place": options.in_place,
+        "external_data": options.external_data,
+        "dry_run": options.dry_run,
+    }
 
 
 def _write_page(place: Path, original: Model, report: RepairReport) -> None:

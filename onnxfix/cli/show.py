@@ -4,25 +4,31 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from onnxfix.cli.arguments import declare_format
+
+if TYPE_CHECKING:
+    from onnxfix.batch.near import Near
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
     """The arguments of the command."""
-    parser.add_argument("model", metavar="MODEL", type=Path, help="the .onnx file")
+    parser.add_argument("model", metavar="MODEL", help="the .onnx file, or its URL in a store")
     parser.add_argument("--html", metavar="FILE", type=Path, help="write a page with the graph and its defects")
     declare_format(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Show the facts."""
+    from onnxfix.batch.near import near
     from onnxfix.model import load
     from onnxfix.model.facts import facts_of
 
-    facts = facts_of(load(options.model))
-    if options.html:
-        _write_page(options)
+    with near(options.model) as files:
+        facts = files.told(facts_of(load(files.model)))
+        if options.html:
+            _write_page(files, options.html)
     if options.format == "json":
         from onnxfix.report import json
 
@@ -35,7 +41,7 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _write_page(options: argparse.Namespace) -> None:
+def _write_page(files: Near, page: Path) -> None:
     from onnxfix.api.check import check
     from onnxfix.model import load
     from onnxfix.report import terminal
@@ -43,7 +49,8 @@ def _write_page(options: argparse.Namespace) -> None:
 
     with terminal.progress() as progress:
         progress("checking the model")
-        report = check(options.model)
+        report = files.told(check(files.model))
         progress("drawing the page")
         notes = [f"checked for {report.target}", f"the ONNX checker says: {report.complaint}" * bool(report.complaint)]
-        html.write(options.html, document.model_document(load(options.model), report.diagnostics, filter(None, notes)))
+        shown = document.model_document(load(files.model), report.diagnostics, filter(None, notes))
+        html.write(page, files.told(shown))

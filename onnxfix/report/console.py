@@ -28,6 +28,8 @@ def check_lines(report: CheckReport) -> Iterator[Line]:
     yield from grouped(map(of_diagnostic, report.diagnostics), FINDINGS)
     if report.complaint:
         yield (("The ONNX checker refuses the model: ", "red"), sentence(report.complaint))
+    if not report.asked:
+        yield from (("note: ", sentence(note)) for note in report.notes)
     yield _tally(report.diagnostics, report.complaint)
 
 
@@ -45,6 +47,22 @@ def repair_lines(report: RepairReport, *, diff: bool = False) -> Iterator[Line]:
     yield _fixed(report)
     yield from map(_check_line, report.verdict.checks)
     yield from _written(report)
+
+
+def brief_lines(report: RepairReport) -> Iterator[Line]:
+    """The same in a line, for a model among many that was repaired or had nothing to repair; what its callers or its
+    owner have to know follows."""
+    time = (f"   {report.seconds:.1f} s", "dim")
+    codes = ", ".join(dict.fromkeys(fix.code for fix in report.fixes))
+    if not report.fixes:
+        yield (f"{visible(report.model, _PATH)}   ", ("nothing to fix", "green"), time)
+    elif report.output:
+        there = ("   -> ", (visible(report.output, _PATH), "bold"))
+        yield (f"{visible(report.model, _PATH)}   ", ("repaired", "green"), f" ({codes})", *there, time)
+    else:
+        yield (f"{visible(report.model, _PATH)}   ", ("would be repaired", "yellow"), f" ({codes})", time)
+    yield from (("  ", *_interface_line(change)) for change in report.interface)
+    yield from (("  note: ", sentence(note)) for note in report.notes)
 
 
 def _culprit_lines(culprit: Culprit) -> Iterator[Line]:

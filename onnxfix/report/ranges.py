@@ -11,11 +11,12 @@ from onnxfix.report.text import Line, counted, sentence, visible
 
 if TYPE_CHECKING:
     from onnxfix.api.watch import RangeReport
-    from onnxfix.verify.ranges import Range
+    from onnxfix.verify.watched import Range
 
-_PATH, _SHOWN = 400, 10
+_PATH, _NAME, _SHOWN = 400, 200, 10
 _LOW, _HIGH = -40, 40  # powers of ten of float32
 _ROW, _WIDE, _LEFT = 12, 640, 260
+_FITS, _KEEP, _FLAWED = "#468", "#d80", "#c00"
 
 
 def range_lines(report: RangeReport) -> Iterator[Line]:
@@ -26,10 +27,14 @@ def range_lines(report: RangeReport) -> Iterator[Line]:
     first = found.first
     if first is not None:
         count = first.nan or first.infinite
-        where = f"{visible(first.name)}, made by {first.op_type} {visible(first.node)}".rstrip()
-        yield (("first not finite: ", "bold red"), f"{where}: {counted(count, 'element')} {first.flaw}")
+        where = f"{visible(first.name, _NAME)}, made by {first.op_type} {visible(first.node, _NAME)}".rstrip()
+        when = f", first in run {first.flawed_run + 1} of {first.runs} of its graph" if first.runs > 1 else ""
+        yield (("first not finite: ", "bold red"), f"{where}: {counted(count, 'element')} {first.flaw}{when}")
+    if found.keep_fp32:
+        nodes = counted(len(found.keep_fp32), "node")
+        yield (("must stay in float32: ", "yellow"), f"{nodes}; float16 would change what the model computes")
     for name, why in list(found.keep_fp32.items())[:_SHOWN]:
-        yield (("keep in float32: ", "yellow"), f"{visible(name)}: {sentence(why)}")
+        yield (("  keep in float32: ", "yellow"), f"{visible(name, _NAME)}: {sentence(why)}")
     yield from _more(len(found.keep_fp32))
     beyond = [value for value in found.values if value.beyond_int32 and value.dtype in ("int64", "uint64", "uint32")]
     yield from (("beyond int32: ", _span(value)) for value in beyond[:_SHOWN])
@@ -53,14 +58,15 @@ def _span(value: Range) -> str:
 def drawing(report: RangeReport) -> str:
     """An SVG picture: for each value a bar from its smallest to its largest magnitude, and where float16 ends."""
     values = [value for value in report.watch.values if value.dtype.startswith(("float", "bfloat"))]
-    height = _ROW * (len(values) + 3)
+    height = _ROW * (len(values) + 4)
     marks = [(math.log10(65504), "float16 overflows"), (math.log10(2.0**-24), "float16 is 0")]
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{_LEFT + _WIDE + 20}" height="{height}" '
         'font-family="sans-serif" font-size="9">',
         '<rect width="100%" height="100%" fill="white"/>',
-        *(_mark(power, text, height) for power, text in marks),
+        *(_mark(power, text, height - _ROW) for power, text in marks),
         *(_bar(place, value) for place, value in enumerate(values)),
+        _legend(height - 3),
         "</svg>",
     ]
     return "\n".join(parts) + "\n"
@@ -75,12 +81,22 @@ def _mark(power: float, text: str, height: int) -> str:
 def _bar(place: int, value: Range) -> str:
     y = _ROW * (place + 2)
     label = html.escape(visible(value.name, 44))
-    colour = "#c00" if value.flaw else "#d80" if value.keep_fp32 else "#468"
+    colour = _FLAWED if value.flaw else _KEEP if value.keep_fp32 else _FITS
     low, high = _x(_power(value.smallest)), _x(_power(max(abs(value.low), abs(value.high))))
     text = f'<text x="{_LEFT - 6}" y="{y + 8}" text-anchor="end">{label}</text>'
-    title = f"<title>{label}: {value.low:.3g} to {value.high:.3g} {value.flaw}</title>"
+    said = value.flaw or (f"keep in float32: {value.keep_fp32}" if value.keep_fp32 else "")
+    title = html.escape(f"{visible(value.name, _NAME)}: {value.low:.3g} to {value.high:.3g} {said}".rstrip())
     size = f'width="{max(high - low, 2):.1f}" height="{_ROW - 4}"'
-    return f'{text}<rect x="{low:.1f}" y="{y}" {size} fill="{colour}">{title}</rect>'
+    return f'{text}<rect x="{low:.1f}" y="{y}" {size} fill="{colour}"><title>{title}</title></rect>'
+
+
+def _legend(y: int) -> str:
+    """What the colours say."""
+    words = ((_FITS, "float16 can hold it"), (_KEEP, "keep in float32"), (_FLAWED, "NaN or infinity"))
+    return "".join(
+        f'<text x="{_LEFT + 160 * place}" y="{y}" fill="{colour}">{text}</text>'
+        for place, (colour, text) in enumerate(words)
+    )
 
 
 def _power(magnitude: float) -> float:

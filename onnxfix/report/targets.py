@@ -37,8 +37,8 @@ def overview_lines() -> Iterator[Line]:
 
 def target_lines(target: Target) -> Iterator[Line]:
     """Everything known of one target, each fact with its source."""
-    from onnxfix.targets import release
-    from onnxfix.targets.overview import device
+    from onnxfix.targets import gpu_precision, release
+    from onnxfix.targets.overview import PRECISIONS, device
 
     yield ((target.title, "bold"), f"   {target.name}")
     if target.note:
@@ -50,9 +50,14 @@ def target_lines(target: Target) -> Iterator[Line]:
     if target.device:
         own = device(target.device)
         yield (f"  {'compute capability':22} ", f"{own.compute_capability:28} ", (visible(own.source, 300), "dim"))
-        yield (f"  {'precisions of the GPU':22} ", _precisions(own))
     elif target.compute_capability:
         yield (f"  {'compute capability':22} ", target.compute_capability)
+    if target.compute_capability:
+        known = {kind: gpu_precision(target, kind) for kind in PRECISIONS}
+        words = {"yes": "{}", "no": "no {}", "unknown": "{} " + UNKNOWN}
+        source = next((item.source for item in known.values() if item.source), "")
+        text = ", ".join(words[item.answer].format(kind) for kind, item in known.items())
+        yield (f"  {'precisions of the GPU':22} ", f"{text:28} ", (visible(source, 400), "dim"))
 
 
 def document(target: Target | None) -> dict[str, Any]:

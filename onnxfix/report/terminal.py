@@ -2,31 +2,44 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TextIO
 
-from onnxfix.report.text import Line, visible
+from onnxfix.report.text import Line, Piece, visible
 
 PATIENCE = 1.0
 """Seconds of silence before progress is shown."""
 
+_DECIDE = "FORCE_COLOR", "TTY_COMPATIBLE"
+"""Variables by which a user tells rich what the output is."""
 
-def write(lines: Iterable[Line]) -> None:
-    """Print lines: wrapped and coloured on a terminal (without colours under NO_COLOR), plain anywhere else."""
+
+def write(lines: Iterable[Line], stream: TextIO | None = None) -> None:
+    """Print lines, on standard output by default: wrapped and coloured on a terminal (without colours under NO_COLOR),
+    plain anywhere else."""
+    stream = stream or sys.stdout
+    if not (stream.isatty() or any(map(os.environ.get, _DECIDE))):
+        stream.writelines("".join(map(_plain, line)) + "\n" for line in lines)
+        return
     from rich.console import Console
     from rich.text import Text
 
-    console = Console(file=sys.stdout, markup=False, emoji=False, highlight=False)
+    console = Console(file=stream, markup=False, emoji=False, highlight=False)
     with console.capture() as printed:
         for line in lines:
             if console.is_terminal:
                 console.print(Text.assemble(*line), overflow="fold")
             else:
                 console.print(Text.assemble(*line), soft_wrap=True)
-    sys.stdout.write(printed.get())
+    stream.write(printed.get())
+
+
+def _plain(piece: Piece) -> str:
+    return piece if isinstance(piece, str) else piece[0]
 
 
 @contextmanager

@@ -66,13 +66,37 @@ def test_a_command_that_is_not_there(model: Path, tmp_path: Path, capsys: pytest
 
 def test_check_run(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     np.savez(tmp_path / "in.npz", x=np.array([1, 2], np.float32))
-    arguments = ["--run", "--inputs", str(tmp_path / "in.npz"), "--plot", str(tmp_path / "p.svg")]
+    arguments = ["--run", "--static", "--inputs", str(tmp_path / "in.npz"), "--plot", str(tmp_path / "p.svg")]
     assert main(["check", str(model), *arguments]) == 1
-    assert "first not finite: c, made by Log third: 2 elements NaN" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert said.index("opset 17") < said.index("first not finite: c, made by Log third: 2 elements NaN")
     assert (tmp_path / "p.svg").read_text().startswith("<svg")
     assert main(["check", str(model), *arguments, "--format", "json"]) == 1
     document = json.loads(capsys.readouterr().out)
-    assert document["models"][0]["first_not_finite"] == "c" and document["models"][0]["seeded"] is False
+    assert document["runs"][0]["first_not_finite"] == "c" and document["runs"][0]["seeded"] is False
+    assert document["models"][0]["summary"]["opset"] == 17 and document["exit_code"] == 1
+
+
+def test_check_run_tells_diagnostics_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = HEAD + "g (float[2,2] x) => (float y) { y = Det(x) }"
+    onnx.save(onnx.parser.parse_model(text), tmp_path / "det.onnx")
+    assert main(["check", str(tmp_path / "det.onnx"), "--run", "--target", "trt10.13"]) == 1
+    said = capsys.readouterr().out
+    assert "1 value watched" in said and "OFX" in said
+
+
+def test_check_run_of_a_model_that_does_not_run(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    odd = model.with_name("odd.onnx")
+    onnx.save(onnx.parser.parse_model(HEAD + "g (float[2] x) => (float[2] y) { y = NoSuchThing(x) }"), odd)
+    assert main(["check", str(odd), str(model), "--run", "--static", "--format", "json"]) == 2
+    document = json.loads(capsys.readouterr().out)
+    assert "ONNX Runtime does not run it" in document["errors"][0] and len(document["runs"]) == 1
+
+
+@pytest.mark.parametrize("more", [["--run", "--format", "sarif"], ["--plot", "p.svg"], ["--run", "--statistics"]])
+def test_options_that_do_not_go_together(more: list[str], model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", str(model), *more]) == 2
+    assert "--run" in capsys.readouterr().err
 
 
 def test_report(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

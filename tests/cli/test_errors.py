@@ -27,7 +27,7 @@ from onnxfix.cli import app
         (["repair", "a", "--verify", "x"], "argument --verify: invalid choice: 'x'"),
         (["repair", "a", "-o", "b", "--in-place"], "argument --in-place: not allowed with argument -o/--output"),
         (["repair", "absent.onnx"], "onnxfix: absent.onnx: no such file"),
-        (["repair", "a\x1b[31m\nb.onnx"], r"onnxfix: a\x1b[31m b.onnx: no such file"),
+        (["repair", "a\x1b]31m\nb.onnx"], r"onnxfix: a\x1b]31m b.onnx: no such file"),
         (
             ["check", "a.onnx", "--select", "nonsense"],
             "onnxfix: no rule is called 'nonsense' (`onnxfix rules` lists them)",

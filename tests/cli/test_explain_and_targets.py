@@ -76,7 +76,7 @@ def test_one_target_with_sources(onnxfix: Command) -> None:
     assert done.stdout.startswith(
         "TensorRT 8.2 on jetson-nano   jetson-nano@trt8.2\nnote: newest known for jetson-nano"
     )
-    assert "precisions of the GPU  ?" in done.stdout
+    assert "precisions of the GPU  fp16, no int8, bf16 ?" in done.stdout
     facts = json.loads(onnxfix("targets", "t4@trt8.6", "--format", "json").stdout)
     assert (facts["facts"]["int64"], facts["on"]["precisions"]["bf16"]) == ("clamped_to_int32", False)
     assert onnxfix("targets", "t44").stderr.startswith("onnxfix: unknown target 't44' (closest: t4")

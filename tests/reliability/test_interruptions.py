@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -198,6 +199,20 @@ def test_two_runs_with_one_output(tmp_path: Path, outside: bool) -> None:
     assert names(tmp_path / "out") == expected
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM")
+def test_a_run_that_is_told_to_end_cleans_up(tmp_path: Path) -> None:
+    (tmp_path / "m.onnx").write_bytes(model(3000).SerializeToString())
+    words = [sys.executable, "-m", "onnxfix", "repair", "m.onnx", "-o", "o.onnx", "--verify", "numeric"]
+    with subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as run:
+        while not any("onnxfix-tmp" in name for name in names(tmp_path)):
+            assert run.poll() is None, run.stderr and run.stderr.read()
+            time.sleep(0.01)
+        run.send_signal(signal.SIGTERM)
+        told = run.communicate(timeout=60)[1]
+    assert (run.returncode, told) == (143, b"")
+    assert names(tmp_path) == ["m.onnx"]
+
+
 def test_a_refused_result_leaves_no_weights_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "out").mkdir()
     onnx.save(model(20), tmp_path / "m.onnx", save_as_external_data=True, location="w.bin")
@@ -205,6 +220,14 @@ def test_a_refused_result_leaves_no_weights_behind(tmp_path: Path, monkeypatch: 
     report = onnxfix.repair(tmp_path / "m.onnx", tmp_path / "out" / "o.onnx", verify="none")
     assert (report.output, report.unwritten) == ("", "it is refused")
     assert names(tmp_path / "out") == []
+
+
+def test_a_refused_model_without_a_fix_is_not_written(tmp_path: Path) -> None:
+    text = '<ir_version: 8, opset_import: ["": 17]> m (string[3] x) => (string[N] y) { y = Unique(x) }'
+    onnx.save(onnx.parser.parse_model(text), tmp_path / "m.onnx")
+    report = onnxfix.repair(tmp_path / "m.onnx", tmp_path / "o.onnx", target="rtx1.7")
+    assert (report.fixes, report.output, report.verdict.outcome) == ((), "", "failed")
+    assert report.unwritten.startswith("engine check: ") and not (tmp_path / "o.onnx").exists()
 
 
 def test_in_place_through_a_link_replaces_the_file_it_points_at(tmp_path: Path) -> None:

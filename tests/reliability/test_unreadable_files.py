@@ -57,7 +57,7 @@ def test_no_file_at_all(refused: Refused, command: str) -> None:
 
 def test_a_folder(refused: Refused, tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
-    assert "is a folder" in refused("repair", "folder")
+    assert "holds no .onnx file" in refused("repair", "folder")
     assert "holds no .onnx file" in refused("check", "folder")
 
 

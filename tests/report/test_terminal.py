@@ -9,9 +9,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from onnxfix.report import json as report_json
 from onnxfix.report import terminal
+from onnxfix.report.text import visible
 
 LONG = "[red]:smile: 12 'a' " + "x" * 300
 
@@ -56,6 +59,18 @@ def test_elsewhere_a_build_is_silent(capsys: pytest.CaptureFixture[str]) -> None
 def test_elsewhere_lines_are_plain_and_whole(capsys: pytest.CaptureFixture[str]) -> None:
     terminal.write([((LONG, "bold red"),), ("next",)])
     assert capsys.readouterr().out == f"{LONG}\nnext\n"
+
+
+@given(text=st.text(), style=st.sampled_from(["", "bold red"]))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_plain_lines_are_those_of_rich(text: str, style: str, capsys: pytest.CaptureFixture[str]) -> None:
+    line = ("[red]", (visible(text), style), " :smile: ", (visible(text, 9), "dim"))
+    terminal.write([line])
+    plain = capsys.readouterr().out
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TTY_COMPATIBLE", "0")
+        terminal.write([line])
+    assert capsys.readouterr().out == plain
 
 
 def test_elsewhere_progress_is_silent(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,66 @@
+"""benchmarks.prediction: its figures, its page, and what counts as explained."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import onnx
+import pytest
+
+from benchmarks import prediction
+from benchmarks.cases import Case
+from benchmarks.prediction_page import Verdict, lines, page
+from benchmarks.prediction_peers import verdicts_of
+from fixtures import small
+from onnxfix.targets import resolve
+
+ROWS = [
+    Verdict("a", "node", "Relu", "", ""),
+    Verdict("b", "node", "Unique", "told", "refused"),
+    Verdict("c", "node", "Unique", "", "refused"),
+    Verdict("d", "node", "Relu", "told", ""),
+    Verdict("e", "fixture", "fixture", "told", "refused"),
+]
+
+
+def test_precision_and_recall() -> None:
+    """Told 3, of which 2 are refused; refused 3, of which 2 are told."""
+    shown = {line[:34].strip(): line[34:].split() for line in lines(ROWS, {"a peer": ROWS[:1]})}
+    assert shown["all"] == ["5", "3", "3", "66.7%", "66.7%"]
+    assert shown["node cases"] == ["4", "2", "2", "50.0%", "50.0%"]
+    assert shown["all, by a peer"] == ["1", "0", "0", "-", "-"]
+    assert shown["Relu"] == ["2", "0", "1", "0.0%", "-"]  # operators that are told wrongly
+
+
+def test_the_page() -> None:
+    text = page(ROWS, {}, resolve("rtx1.7"), Counter({"because": 2}))
+    assert "TensorRT-RTX 1.7" in text
+    assert "| all | 5 | 3 | 3 | 66.7% | 66.7% |" in text
+    assert "* 2: because" in text
+    assert "| Unique | 2 | 2 | 1 | 100.0% | 50.0% |" in text
+    assert "| fixture |" not in text.split("## By operator")[1]
+    kept = (Path(__file__).parent.parent / "docs" / "prediction.md").read_text(encoding="utf-8")
+    assert kept.startswith(text[: text.index("(onnx")])
+
+
+def test_a_disagreement_needs_a_class() -> None:
+    missed = Verdict("x", "node", "Reshape", "", "kOPT values for profile 0 violate shape constraints")
+    assert "made up" in prediction._explanation(missed)
+    assert prediction._explanation(Verdict("x", "node", "Relu", "", "some other words")) == ""
+    assert (
+        prediction._explanation(Verdict("x", "node", "Relu", missed.said, "")) == ""
+    )  # a false alarm is another class
+
+
+@pytest.mark.parametrize(("peer", "module"), [("trtcheck", "trtcheck"), ("onnx-doctor", "onnx_doctor")])
+def test_peers(peer: str, module: str) -> None:
+    """Both name the defect that they know, and say nothing of a model that is well."""
+    pytest.importorskip(module)
+    well = onnx.parser.parse_model(
+        '<ir_version: 8, opset_import: ["" : 13]> g (float[3] x) => (float[3] y) { y = Relu(x) }'
+    )
+    sick = {"trtcheck": "no-outputs", "onnx-doctor": "unsorted"}[peer]
+    cases = [Case(name, "fixture", model, {}, {}) for name, model in (("well", well), (sick, small.build(sick)))]
+    said = verdicts_of(peer, cases, [Verdict(case.name, "fixture", "fixture", "", "") for case in cases])
+    assert [bool(item.known) for item in said] == [False, True], said
