@@ -1,6 +1,7 @@
-"""How small planted failures become, and after how many checks; `--peers N` asks polygraphy for the first N too.
+"""How small planted failures become, and after how many checks; `--peers` asks `polygraphy debug reduce` too.
 
-python -m benchmarks.culprit --count 50 --peers 4
+python -m benchmarks.culprit --count 50
+python -m benchmarks.culprit --count 25 --peers --timeout 300
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,10 +25,16 @@ from onnxfix.model import Model, load
 from onnxfix.model.scope import scopes_of
 
 _COUNTING = """import sys, onnx
-from benchmarks.culprit import operators
+def every(nodes):
+    for node in nodes:
+        yield node.op_type
+        for a in node.attribute:
+            for g in (a.g, *a.graphs):
+                yield from every(g.node)
 open(sys.argv[1], "a").write("x")
 m = onnx.load(sys.argv[2], load_external_data=False)
-sys.exit(1 if set(sys.argv[3:]) <= operators(m) else 0)
+found = {*every(m.graph.node), *(op for f in m.functions for op in every(f.node))}
+sys.exit(1 if set(sys.argv[3:]) <= found else 0)
 """
 
 
@@ -81,19 +88,29 @@ def polygraphy(case: Planted, timeout: float) -> tuple[int, int, float]:
         return left, len(count.read_text()), time.perf_counter() - started
 
 
-def rows(count: int, seed: int, peers: int, timeout: float) -> Iterator[str]:
-    """One line for each model, and the sum."""
-    beyond = []
-    for number, case in enumerate(planted(count, seed)):
-        nodes, checks, seconds = ours(case)
+HEAD = """| planted | nodes | minimal | onnxfix: left | checks | polygraphy: left | checks |
+|---|---|---|---|---|---|---|"""
+
+
+def rows(cases: Sequence[Planted], peers: bool, timeout: float) -> Iterator[str]:
+    """A row of a table for each model, and the sums; "none" where polygraphy gives no model in time."""
+    beyond, theirs = [], []
+    yield HEAD
+    for case in cases:
+        nodes, checks, _ = ours(case)
         beyond.append(nodes - case.minimal)
-        line = f"{case.kind:9} {case.nodes:5} nodes: {nodes} left, {checks} checks, {seconds:.1f} s"
-        if number < peers:
+        line = f"| {case.kind} | {case.nodes} | {case.minimal} | {nodes} | {checks} |"
+        if peers:
             left, asked, took = polygraphy(case, timeout)
-            line += f"; polygraphy: {left} left, {asked} checks, {took:.1f} s"
+            theirs.append(left - case.minimal if left >= 0 else None)
+            late = f" in {took:.0f} s" if left < 0 else ""
+            line += f" {left if left >= 0 else 'none'} | {asked}{late} |"
         yield line
     good = sum(more <= 3 for more in beyond)
-    yield f"{good} of {len(beyond)} at most 3 nodes beyond the minimal; the worst {max(beyond)} beyond"
+    yield f"\n{good} of {len(beyond)} at most 3 nodes beyond the minimal; the worst {max(beyond)} beyond"
+    if theirs:
+        found = sum(more is not None and more <= 3 for more in theirs)
+        yield f"polygraphy: {found} of {len(theirs)} at most 3 nodes beyond the minimal"
 
 
 def main() -> None:
@@ -101,10 +118,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=50)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--peers", type=int, default=0)
-    parser.add_argument("--timeout", type=float, default=600.0)
+    parser.add_argument("--start", type=int, default=0, help="leave so many models out")
+    parser.add_argument("--peers", action="store_true")
+    parser.add_argument("--timeout", type=float, default=600.0, help="seconds for polygraphy, for one model")
     options = parser.parse_args()
-    for row in rows(options.count, options.seed, options.peers, options.timeout):
+    cases = planted(options.count, options.seed)[options.start :]
+    for row in rows(cases, options.peers, options.timeout):
         print(row, flush=True)
 
 

@@ -1,165 +1,157 @@
 """How fast is onnxfix, beside its peers and over the size of the model?  Whole processes, in turns, medians.
 
-    python -m benchmarks.speed [--repeats 5] [--sizes 1000,5000,20000,50000] [--width 1.0]
+    python -m benchmarks.speed [--rows help,cached,…] [--sizes 200,2000,…] [--weights 0.1,0.5,1.5] [--peers …]
+    python -m benchmarks.speed --page docs/speed.md --plot docs
 
-The peers run as people call them: `onnxsim`, `onnxslim`, `polygraphy surgeon sanitize --fold-constants`.  Memory is the
-peak of what the process and its children hold, mapped files included.  The healthy model has nothing to repair, so
-onnxfix checks and copies it; the peers do more there (onnxsim and onnxslim fuse nodes), less on the ailing one.
+The first form measures and prints each row as it comes, and keeps it in --json, beside the rows that were measured
+before; the second makes the page and the drawings from that file, and measures nothing.  Linux only.  A run that takes
+too long or too much memory is killed and told as such, and the tool is not tried on larger models.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib.util
-import shutil
-import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import onnx
-from onnx import helper, numpy_helper
+from benchmarks import speed_models, speed_tools
+from benchmarks.measure import Limits, Run, in_turns
+from benchmarks.speed_page import draw, line_of, write_page
+from benchmarks.speed_results import Results, this_machine, title
+from onnxfix import sandbox
 
-from benchmarks.measure import Figures, measured
-
-PEERS = ("onnxsim", "onnxslim", "polygraphy")
-_ONNXFIX = (sys.executable, "-m", "onnxfix")
-
-
-def repair(model: Path, output: Path, verify: str) -> list[str]:
-    """The command that repairs a model."""
-    return [*_ONNXFIX, "repair", str(model), "-o", str(output), "--verify", verify]
+ROWS = ("help", "cached", "nodes", "yolo", "weights", "sparse")
+HUNDRED_GB = 100 * 10**9
+MANY_MODELS = 100
+ENOUGH = 8e9
+"""Bytes of memory for a graph of a hundred nodes, whose weights nobody needs."""
 
 
-def peer(name: str, model: Path, output: Path) -> list[str]:
-    """The command of a peer; empty when it is not installed."""
-    if name == "polygraphy":
-        tool = shutil.which("polygraphy", path=str(Path(sys.executable).parent)) or shutil.which("polygraphy")
-        return [tool, "surgeon", "sanitize", str(model), "--fold-constants", "-o", str(output)] if tool else []
-    return [sys.executable, "-m", name, str(model), str(output)] if importlib.util.find_spec(name) else []
+@dataclass(frozen=True)
+class Row:
+    """Commands to measure in turns, on models of one size; `output` is what each of them may write, `memory` the bytes
+    at which it is killed, if --memory is not less."""
+
+    key: str
+    size: int
+    commands: Mapping[str, list[str]]
+    output: Path | None = None
+    memory: float = 1e12
 
 
-def detector(folder: Path, healthy: bool, width: float) -> Path:
-    """YOLOv3 (248 MB at width 1), with the ailments of old converters or without."""
-    from fixtures import darknet
-    from fixtures.__main__ import write
+def rows(options: argparse.Namespace, folder: Path) -> Iterator[Row]:
+    """The rows that are asked for, the short ones first; the models are made when their row comes, and then go."""
+    output, peers, wanted = folder / "repaired.onnx", options.peers, options.rows
+    if "help" in wanted:
+        yield Row("help", 0, speed_tools.helps(peers))
+    if "cached" in wanted:
+        models = speed_models.many_models(folder, MANY_MODELS)
+        yield Row("cached", MANY_MODELS, _cached(models, folder, peers))
+    if "yolo" in wanted:
+        ailing, healthy = (speed_models.detector(folder, options.width, healthy=good) for good in (False, True))
+        yield Row("yolo", healthy.stat().st_size, speed_tools.numeric(ailing, healthy, output), output)
+    if "sparse" in wanted:
+        model = speed_models.weight_model(folder, options.sparse, sparse=True)
+        yield Row("sparse", options.sparse, _both(model, output, peers), output, ENOUGH)
+        _forget(model)
+    for size in options.weights if "weights" in wanted else ():
+        model = speed_models.weight_model(folder, size)
+        yield Row("weights", size, _both(model, output, peers), output)
+        _forget(model)
+    for size in options.sizes if "nodes" in wanted else ():
+        yield Row("nodes", size, _both(speed_models.node_model(folder, size), output, peers), output)
 
-    path = folder / f"yolov3-{'healthy' if healthy else 'ailing'}.onnx"
-    model = darknet.build("yolov3", opset=None if healthy else 11, width=width, ailments=not healthy)
-    write(model, path)
-    return path
+
+def _both(model: Path, output: Path, peers: list[str]) -> dict[str, list[str]]:
+    return speed_tools.repairs(model, output, peers) | speed_tools.checks(model, peers)
 
 
-def blocks(count: int) -> onnx.ModelProto:
-    """About `count` nodes: residual blocks, every other one with an Upsample or a computed Reshape to repair."""
-    nodes: list[onnx.NodeProto] = []
+def _cached(models: Path, folder: Path, peers: list[str]) -> dict[str, list[str]]:
+    """onnxfix with a cache that a first run fills; onnx-doctor has none, and trtcheck takes one model at a time."""
+    command = speed_tools.found(["onnxfix", "check", str(models), "--static", "--cache-dir", str(folder / "cache")])
+    in_turns({"onnxfix": command}, 1, Limits())
+    doctor = speed_tools.found(["onnx-doctor", "check", str(models)])
+    return {"onnxfix check": command} | ({"onnx-doctor check": doctor} if "onnx-doctor" in peers else {})
 
-    def add(op_type: str, *inputs: str, **attributes: Any) -> str:
-        name = f"v{len(nodes)}"
-        nodes.append(helper.make_node(op_type, inputs, [name], name=f"node_{name}", **attributes))
-        return name
 
-    x = "x"
-    while len(nodes) < count - 10:
-        a = add("Relu", add("Add", x, "bias"))
-        x = add("Add", add("LeakyRelu", add("Mul", a, add("Sigmoid", a)), alpha=0.1), x)
-        if len(nodes) % 4:
-            x = add("Upsample", x, "ones", mode="nearest")
+def _forget(model: Path) -> None:
+    for path in (model, model.with_suffix(".data")):
+        path.unlink()
+
+
+def measure(row: Row, results: Results, options: argparse.Namespace, folder: Path) -> None:
+    """Run the commands of a row, print a line for each tool, and keep the figures."""
+    gone = {name: f"not run: {results.killed(row.key, name, row.size)}" for name in row.commands}
+    run = {name: words for name, words in row.commands.items() if words and not results.killed(row.key, name, row.size)}
+    made: dict[str, str] = {}
+
+    def look(name: str, _: Run) -> None:
+        if row.output is not None:
+            made[name] = sandbox.default().call("benchmarks.speed_tools:written", str(row.output), timeout=300.0)
+            for path in folder.glob("repaired*"):  # with its weights
+                path.unlink()
+
+    limits = Limits(options.limit, min(options.memory * 1e9, row.memory))
+    print(f"\n{title(row.key, row.size)}", flush=True)
+    figures = in_turns(run, options.repeats, limits, patience=options.patience, folder=folder, after=look)
+    for name, words in row.commands.items():
+        if name in figures:
+            runs = [replace(run, last_line=run.last_line.replace(f"{folder}/", "")) for run in figures[name]]
+            entry = results.add(row.key, row.size, name, runs, made.get(name, ""))
+            print(f"  {name:<20} {line_of(entry)}", flush=True)
         else:
-            batch = add("Gather", add("Shape", x), "zero", axis=0)
-            x = add("Reshape", x, add("Concat", batch, "four", "four", "four", axis=0))
-    nodes.append(helper.make_node("Identity", [x], ["y"], name="last"))
-    stored = {"bias": np.ones((4, 4, 4), np.float32), "ones": np.ones(4, np.float32)}
-    stored |= {"zero": np.array([0]), "four": np.array([4])}
-    values = [helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1, 4, 4, 4]) for name in ("x", "y")]
-    tensors = [numpy_helper.from_array(array, name) for name, array in stored.items()]
-    graph = helper.make_graph(nodes, "blocks", values[:1], values[1:], tensors)
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 11)], ir_version=6)
+            print(f"  {name:<20} {gone[name] if words else 'not installed'}")
+    results.save(options.json)
 
 
-def against_peers(model: Path, folder: Path, repeats: int) -> Iterator[str]:
-    """The lines of one table: seconds, memory, the ratio to onnxsim, and what was written."""
-    outputs = {name: folder / f"{name}.onnx" for name in ("none", "numeric", *PEERS)}
-    commands = {f"onnxfix --verify {level}": repair(model, outputs[level], level) for level in ("none", "numeric")}
-    commands |= {name: peer(name, model, outputs[name]) for name in PEERS}
-    results = measured({name: command for name, command in commands.items() if command}, repeats)
-    base = results.get("onnxsim")
-    for name in commands:
-        if name not in results:
-            yield f"  {name:<24} not installed"
-            continue
-        figures, output = results[name], outputs[name.split()[-1]]
-        ratio = f"{figures.median / base.median:5.2f} x" if base and not any(base.exit_codes) else "       "
-        yield f"  {name:<24} {figures.spread():<24} {figures.peak:6.0f} MB {ratio}  {_written(figures, output)}"
-        output.unlink(missing_ok=True)
+def _numbers(factor: float) -> Callable[[str], list[int]]:
+    return lambda text: [int(float(word) * factor) for word in text.split(",")]
 
 
-def _written(figures: Figures, output: Path) -> str:
-    """What became of the model."""
-    if not output.exists():
-        return f"refused (exit {figures.exit_codes[-1]}): {figures.last_line[:80]}"
-    model = onnx.load(output, load_external_data=False)
-    try:
-        onnx.checker.check_model(str(output), full_check=True)
-        verdict = "valid"
-    except Exception as error:
-        verdict = f"invalid: {' '.join(str(error).split())[:60]}"
-    return f"{len(model.graph.node)} nodes, {len(model.graph.output)} outputs, {verdict}"
+def _words(text: str) -> list[str]:
+    return [word for word in text.split(",") if word]
 
 
-def over_sizes(sizes: Sequence[int], folder: Path, repeats: int) -> Iterator[str]:
-    """Seconds over the number of nodes, and the time of a node against that of the smallest model."""
-    commands: dict[str, list[str]] = {}
-    for size in sizes:
-        model = folder / f"blocks-{size}.onnx"
-        onnx.save(blocks(size), model)
-        commands[str(size)] = repair(model, folder / f"blocks-{size}.fixed.onnx", "none")
-    results = measured(commands, repeats)
-    first = results[str(sizes[0])].median / sizes[0]
-    for size in sizes:
-        figures = results[str(size)]
-        per_node = figures.median / size
-        yield (
-            f"  {size:>6} nodes  {figures.spread():<26} {figures.peak:6.0f} MB  {per_node * 1e3:6.3f} ms a node, "
-            f"{per_node / first:4.2f} x that of {sizes[0]}"
-        )
-
-
-def small_commands(folder: Path, repeats: int) -> Iterator[str]:
-    """What a user waits for at least."""
-    model = folder / "small.onnx"
-    onnx.save(blocks(20), model)
-    commands = {
-        "python -c pass": [sys.executable, "-c", "pass"],
-        "python -c 'import onnx'": [sys.executable, "-c", "import onnx"],
-        "onnxfix --help": [*_ONNXFIX, "--help"],
-        "onnxfix check (20 nodes)": [*_ONNXFIX, "check", str(model)],
-        "onnxfix repair --verify none (20 nodes)": repair(model, folder / "small.fixed.onnx", "none"),
-    }
-    for name, figures in measured(commands, repeats).items():
-        yield f"  {name:<42} {figures.spread():<24} {figures.peak:6.0f} MB"
+def arguments() -> argparse.Namespace:
+    """The options of the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.speed", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--rows", type=_words, default=list(ROWS), help=f"some of {','.join(ROWS)}")
+    parser.add_argument("--sizes", type=_numbers(1), default=[200, 2000, 20_000, 200_000], help="numbers of nodes")
+    parser.add_argument("--weights", type=_numbers(1e9), default=_numbers(1e9)("0.1,0.5,1.5"), help="GB on the disk")
+    parser.add_argument("--sparse", type=lambda text: int(float(text) * 1e9), default=HUNDRED_GB, help="GB, no content")
+    parser.add_argument("--width", type=float, default=1.0, help="of the YOLOv3; 1.0 is the file of 248 MB")
+    parser.add_argument("--peers", type=_words, default=list(speed_tools.PEERS), help="some of them, or ''")
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--patience", type=float, default=30.0, help="seconds of runs after which no more are made")
+    parser.add_argument("--limit", type=float, default=120.0, help="seconds after which a run is killed")
+    parser.add_argument("--memory", type=float, default=14.0, help="GB at which a run is killed")
+    parser.add_argument("--json", type=Path, default=Path("docs/speed.json"), help="where the figures are kept")
+    parser.add_argument("--page", type=Path, help="write the tables into this page")
+    parser.add_argument("--plot", type=Path, metavar="FOLDER", help="draw the curves into this folder")
+    return parser.parse_args()
 
 
 def main() -> None:
-    """Measure and print the tables."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.speed", description=__doc__)
-    parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--sizes", default="1000,5000,20000,50000", help="numbers of nodes")
-    parser.add_argument("--width", type=float, default=1.0, help="of the YOLOv3; 1.0 is the 248 MB file")
-    options = parser.parse_args()
-    sizes = [int(size) for size in options.sizes.split(",")]
+    """Measure, or make the page and the drawings."""
+    options = arguments()
+    results = Results.load(options.json)
+    if options.page or options.plot:
+        if options.page:
+            write_page(options.page, results)
+        if options.plot:
+            draw(options.plot, results)
+        return
+    started = time.perf_counter()
+    results.versions, results.machine = speed_tools.versions(), this_machine()
     with tempfile.TemporaryDirectory(prefix="onnxfix-speed-") as name:
-        folder = Path(name)
-        for healthy in (False, True):
-            model = detector(folder, healthy, options.width)
-            print(f"{model.stem}, {model.stat().st_size / 1e6:.0f} MB, {options.repeats} runs each")
-            print("\n".join(against_peers(model, folder, options.repeats)), flush=True)
-        print("repair --verify none over the size of the model")
-        print("\n".join(over_sizes(sizes, folder, options.repeats)), flush=True)
-        print("commands")
-        print("\n".join(small_commands(folder, options.repeats)))
+        for row in rows(options, Path(name)):
+            measure(row, results, options, Path(name))
+    print(f"\n{(time.perf_counter() - started) / 60:.1f} minutes; kept in {options.json}")
 
 
 if __name__ == "__main__":
