@@ -11,12 +11,15 @@ too long or too much memory is killed and told as such, and the tool is not trie
 from __future__ import annotations
 
 import argparse
+import compileall
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import benchmarks
+import onnxfix
 from benchmarks import speed_models, speed_tools
 from benchmarks.measure import Limits, Run, in_turns
 from benchmarks.speed_page import draw, line_of, write_page
@@ -148,6 +151,8 @@ def main() -> None:
         return
     started = time.perf_counter()
     results.versions, results.machine = speed_tools.versions(), this_machine()
+    for package in (onnxfix.__path__, benchmarks.__path__):  # pip has compiled the peers; an editable install is not
+        compileall.compile_dir(package[0], quiet=1)
     with tempfile.TemporaryDirectory(prefix="onnxfix-speed-") as name:
         for row in rows(options, Path(name)):
             measure(row, results, options, Path(name))

@@ -39,10 +39,10 @@ def narrow_floats(context: Context) -> Iterator[Proposal]:
 
     An error for a target that has no double, else a note: the target narrows them itself, or has them.
     """
-    level = _level(context.target)
     for scope in context.scopes:
         if int(_T.DOUBLE) not in scope.dtypes:
             continue
+        level = _level(context.target)
         exact, rounded = FloatPolicy(scope, exact=True), FloatPolicy(scope, exact=False)
         taken: set[int] = set()
         for policy in (exact, rounded):
