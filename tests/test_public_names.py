@@ -28,7 +28,9 @@ SIGNATURES = {
         "dynamic_batch=False, cut='', in_place=False, external_data='auto', dry_run=False, progress=<class 'str'>)"
     ),
     "extract": "(model, output, *, inputs=(), outputs=(), around='', hops=3)",
-    "reduce": ("(model, output, *, check='build', match='', inputs=None, timeout=300.0, progress=<class 'str'>)"),
+    "reduce": (
+        "(model, output, *, check='build', match='', inputs=None, timeout=300.0, repeat=1, progress=<class 'str'>)"
+    ),
     "watch": "(model, inputs=None, *, timeout=600.0, progress=<class 'str'>)",
     "bug_report": "(model, output, *, weights=False, timeout=300.0, progress=<class 'str'>)",
     "convert_opset": "(model, opset, output=None, *, verify='numeric', external_data='auto')",
@@ -117,6 +119,7 @@ FIELDS = {
             "origin",
             "inputs",
             "seconds",
+            "complaint",
         ),
     ],
     "RangeReport": ["model", "seeded", "watch"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import tempfile
@@ -20,9 +21,10 @@ from onnxfix.api.doctor import DoctorReport, doctor
 from onnxfix.errors import OnnxfixError
 from onnxfix.files import write_whole
 from onnxfix.isolate.checks import Engine
-from onnxfix.isolate.shrink import loose_weights, randomized
-from onnxfix.model import Model, load, save
+from onnxfix.isolate.weights import randomized, weights_of, without_remarks
+from onnxfix.model import load, save
 from onnxfix.records import CheckReport
+from onnxfix.verify.budget import ENGINE, ensure_memory
 
 _TEXT_BYTES = 1 << 15
 MODEL = "small.onnx"
@@ -79,7 +81,7 @@ def bug_report(
 
     The model that goes into it is the smallest one that TensorRT refuses as it refuses the whole, with random numbers
     for weights; with `weights` those that the refusal needs stay.  `timeout` is in seconds, for one build.
-    Raises OnnxfixError for a file that is no model, and for an `output` of another kind.
+    Raises OnnxfixError for a file that is no model, weights beyond the memory, and an `output` of another kind.
     """
     path, goal = Path(model), Path(output)
     if goal.suffix not in (".zip", ".md"):
@@ -99,6 +101,7 @@ def bug_report(
 def _refusals(path: Path, timeout: float, progress: Callable[[str], object]) -> tuple[str, tuple[dict[str, Any], ...]]:
     if not engine.installed():
         return "", ()
+    ensure_memory(load(path), ENGINE)
     progress("building the engine")
     result = engine.build(path, timeout=timeout)
     return result.flavour.title, tuple(asdict(error) for error in result.errors)
@@ -116,30 +119,38 @@ def _smallest(
         small = Path(folder, MODEL)
         reduce(path, small, check="build", timeout=timeout, progress=lambda now: progress(now[0]))
         model = load(small)
-        names = loose_weights(model.proto)
-        if weights or not names:
-            note = "the weights that the refusal needs are in it" if names else "it needs no weights"
-            return onnx.load(small), (note,)
-        blind = Model(randomized(model, names), small, model.buffer)
+        count = len(weights_of(model.proto))
+        if weights:
+            note = "the weights that the refusal needs are in it" if count else "it needs no weights"
+            return without_remarks(onnx.load(small)), (note, _NAMES)
+        ask = Engine("build", timeout=timeout)
+        meant = ask(small, model)
+        blind = model.with_proto(without_remarks(randomized(model, range(count))))
         save(blind, small)
-        if not Engine("build", timeout=timeout)(small, blind).failed:
+        if ask(small, blind).sign != meant.sign:
             return None, ("the refusal depends on weights: pass --weights to put them into the report",)
-        return onnx.load(small), ("its weights are random numbers",)
+        note = "its weights are random numbers" if count else "it needs no weights"
+        return onnx.load(small), (note, _NAMES)
 
 
-def markdown(found: BugReport) -> str:
-    """The report for people, as Markdown."""
-    return "\n\n".join(_sections(found)) + "\n"
+_NAMES = "the names of nodes and values are those of your model; doc strings and metadata are left out"
 
 
-def _sections(found: BugReport) -> Iterator[str]:
+def markdown(found: BugReport, beside: bool = False) -> str:
+    """The report for people, as Markdown; `beside` says that the reduced model lies beside it."""
+    return "\n\n".join(_sections(found, beside)) + "\n"
+
+
+def _sections(found: BugReport, beside: bool) -> Iterator[str]:
     yield f"# TensorRT and {Path(found.model).name}"
     if found.library:
         lines = [_error_line(error) for error in found.errors] or ["It builds."]
         yield f"## What {found.library} says\n\n" + "\n".join(lines)
-    yield "## The smallest model that shows it\n\n" + "\n".join(f"{note}." for note in found.notes)
+    yield "## The smallest model that shows it\n\n" + "\n".join(
+        f"{note[:1].upper()}{note[1:]}." for note in found.notes
+    )
     if found.reduced is not None:
-        yield f"To see it again:\n\n```console\n$ onnxfix build {MODEL} -o small.plan\n```"
+        yield f"To see it again:\n\n```console\n{_commands(found.reduced, beside)}\n```"
         yield _fenced(_model_text(found.reduced))
     summary = found.check.summary
     facts = f"opset {summary.opset}, IR version {summary.ir_version}, {summary.nodes} nodes"
@@ -152,9 +163,34 @@ def _sections(found: BugReport) -> Iterator[str]:
 _PRIVATE = ("disk", "temporary files")
 
 
+def _public(found: BugReport) -> dict[str, Any]:
+    """The report as JSON types without places on this machine: folders, and lines of your program."""
+    document, name = found.to_json(), Path(found.model).name
+    findings = [item for item in document["doctor"]["findings"] if item["topic"] not in _PRIVATE]
+    told = [{**item, "origin": ""} for item in document["check"]["diagnostics"]]
+    return {
+        **document,
+        "model": name,
+        "output": Path(found.output).name,
+        "doctor": {**document["doctor"], "findings": findings},
+        "check": {**document["check"], "model": name, "diagnostics": told},
+    }
+
+
 def _error_line(error: dict[str, Any]) -> str:
     place = " ".join(filter(None, (error["op_type"], error["node"])))
     return f"- {error['stage']}: {f'{place}: ' if place else ''}{' '.join(error['message'].split())}"
+
+
+def _commands(proto: onnx.ModelProto, beside: bool) -> str:
+    """What to type to see the refusal."""
+    build = f"$ onnxfix build {MODEL} -o small.plan"
+    if beside:
+        return build
+    if proto.ByteSize() > _TEXT_BYTES:
+        return f"$ # the model is too large for this page: `onnxfix report -o r.zip` has it as {MODEL}\n{build}"
+    lines = base64.encodebytes(proto.SerializeToString()).decode()
+    return f"$ base64 -d > {MODEL} <<END\n{lines}END\n{build}"
 
 
 def _model_text(proto: onnx.ModelProto) -> str:
@@ -173,8 +209,8 @@ def _fenced(text: str) -> str:
 def _archive(found: BugReport) -> bytes:
     data = io.BytesIO()
     with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("report.md", markdown(found))
-        archive.writestr("report.json", json.dumps(found.to_json(), indent=2))
+        archive.writestr("report.md", markdown(found, beside=found.reduced is not None))
+        archive.writestr("report.json", json.dumps(_public(found), indent=2))
         if found.reduced is not None:
             archive.writestr(MODEL, found.reduced.SerializeToString())
     return data.getvalue()

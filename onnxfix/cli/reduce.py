@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from onnxfix.cli.arguments import declare_format
@@ -16,12 +19,32 @@ def declare(parser: argparse.ArgumentParser) -> None:
         "--check",
         metavar="CHECK",
         default="build",
-        help="build (default), parse, numeric, nan, or a command that fails with the model, whose path is {}",
+        help="build (default), parse, numeric, nan, or a command that fails with the model ({} is its path)",
     )
     parser.add_argument("--match", metavar="REGEX", default="", help="a failing command prints this")
     parser.add_argument("--inputs", metavar="FILE.npz", type=Path, help="recorded inputs for nan")
+    parser.add_argument(
+        "--repeat",
+        metavar="N",
+        type=int,
+        default=1,
+        help="run a check up to N times, for a failure that comes and goes",
+    )
     parser.add_argument("--timeout", metavar="SECONDS", type=float, default=300.0, help="for one check (300)")
     declare_format(parser)
+
+
+@contextmanager
+def _told_when_stopped(output: Path) -> Iterator[None]:
+    """An interrupted search goes on where it was, and its user should know."""
+    from onnxfix.api.cutting import learnt_file
+
+    try:
+        yield
+    except KeyboardInterrupt:
+        if learnt_file(output).exists():
+            print("onnxfix: stopped; the same command goes on where it was", file=sys.stderr)
+        raise
 
 
 def run(options: argparse.Namespace) -> int:
@@ -29,7 +52,7 @@ def run(options: argparse.Namespace) -> int:
     from onnxfix.api import cutting
     from onnxfix.report import terminal
 
-    with terminal.bar() as progress:
+    with _told_when_stopped(options.output), terminal.bar() as progress:
         report = cutting.reduce(
             options.model,
             options.output,
@@ -37,6 +60,7 @@ def run(options: argparse.Namespace) -> int:
             match=options.match,
             inputs=options.inputs,
             timeout=options.timeout,
+            repeat=options.repeat,
             progress=progress,
         )
     if options.format == "json":

@@ -16,7 +16,8 @@ from onnxfix.files import write_whole
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`sign` tells one failure from another, "" when the model does not fail; `message` is for people.
+    """`sign` tells one failure from another, "" when the model does not fail; `message` is for people: how it
+    fails, or why that cannot be said.
 
     `nodes` are those that the failure itself names: (label of the scope, index).
     """

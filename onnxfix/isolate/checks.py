@@ -1,11 +1,8 @@
-"""The checks of a search: a command, the parser, the builder, numbers, or NaN. A crash is a failure like others."""
+"""The checks that onnxfix brings: the parser, the builder, numbers, or NaN. A crash is a failure like others."""
 
 from __future__ import annotations
 
 import re
-import shlex
-import signal
-import subprocess
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -26,11 +23,6 @@ from onnxfix.verify.ranges import watch
 from onnxfix.verify.sizes import levels
 from onnxfix.verify.watched import Watch
 
-PLACE = "{}"
-"""What stands for the model's file in a command."""
-
-_SHOWN = 300
-
 
 class Check(Protocol):
     """Looks at a candidate, which lies in the file `path`."""
@@ -43,46 +35,6 @@ class Check(Protocol):
     def __call__(self, path: Path, model: Model) -> Answer:
         """The answer for a candidate."""
         ...
-
-
-@dataclass(frozen=True)
-class Command:
-    """A program that ends with another code than 0, or by a signal, when the model fails.
-
-    The file's path takes the place of `{}`, or comes last.  With `match`, a regular expression, a run fails only when
-    it is found in what the program prints; else it must end as it did for the whole model.
-    """
-
-    words: tuple[str, ...]
-    match: str = ""
-    timeout: float = 300.0
-
-    @property
-    def title(self) -> str:
-        """The command line."""
-        return shlex.join(self.words)
-
-    def __call__(self, path: Path, model: Model) -> Answer:  # noqa: ARG002
-        """Runs it. Raises OnnxfixError when the program does not exist."""
-        place = str(path)
-        words = [word.replace(PLACE, place) for word in self.words]
-        if words == list(self.words):
-            words.append(place)
-        try:
-            done = subprocess.run(words, capture_output=True, text=True, errors="replace", timeout=self.timeout)
-        except subprocess.TimeoutExpired:
-            return Answer("timeout", f"the command took longer than {self.timeout:g} s")
-        except OSError as error:
-            raise OnnxfixError(f"cannot be run: {error.strerror}", where=self.title) from None
-        said = f"{done.stdout}\n{done.stderr}"
-        if self.match:
-            found = re.search(self.match, said)
-            return Answer("match", " ".join(found.group().split())[:_SHOWN]) if found else Answer()
-        if not done.returncode:
-            return Answer()
-        ending = _ending(done.returncode)
-        lines = [line.strip() for line in said.splitlines() if line.strip()]
-        return Answer(ending, f"{ending}: {lines[-1][:_SHOWN]}" if lines else ending)
 
 
 @dataclass(frozen=True)
@@ -150,8 +102,8 @@ class Numeric:
             why = sandbox.default().call(function, str(path), names, specs, sizes[0], timeout=self.timeout)
         except sandbox.SandboxCrash as crash:
             return Answer(f"crashed {crash.signal}", f"it crashes a runtime: {crash.signal}")
-        except OnnxfixError:  # it has no baseline: nothing is known to be wrong
-            return Answer()
+        except OnnxfixError as error:  # it has no baseline: nothing is known to be wrong
+            return Answer(message=str(error))
         return Answer("numeric", why) if why else Answer()
 
 
@@ -212,14 +164,6 @@ def _finite(array: Any) -> bool:
     import numpy as np
 
     return not np.issubdtype(getattr(array, "dtype", np.dtype(object)), np.floating) or bool(np.isfinite(array).all())
-
-
-def _ending(code: int) -> str:
-    """How a program ended; shells tell a signal as 128 and its number."""
-    number = -code if code < 0 else code - 128
-    if code < 0 or code > 128:
-        return signal.Signals(number).name if number in set(signal.Signals) else f"exit code {code}"
-    return f"exit code {code}"
 
 
 def _kind(message: str) -> str:

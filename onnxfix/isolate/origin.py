@@ -7,10 +7,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import onnx
+
 from onnxfix.model import Model
 from onnxfix.model.messages import copied
 from onnxfix.model.origin import origin_of
-from onnxfix.model.scope import scopes_of
+from onnxfix.model.scope import Scope, scopes_of
 
 ORIGIN_KEY = "onnxfix.origin"
 """Key of the metadata_props entry in which a reduced model notes what it was made from, as JSON."""
@@ -18,7 +20,10 @@ ORIGIN_KEY = "onnxfix.origin"
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """A node of the smallest model: `line` is the Python line that made it, "" when no exporter told."""
+    """A node of the smallest model as the whole has it: `scope` is the path of its graph there, or its function.
+
+    `line` is the Python line that made it, "" when no exporter told.
+    """
 
     node: str
     op_type: str
@@ -26,13 +31,32 @@ class Origin:
     line: str = ""
 
 
-def origins(model: Model) -> Iterator[Origin]:
-    """Where the nodes of a model come from."""
+def origins(model: Model, whole: Model, place: str) -> Iterator[Origin]:
+    """Where the nodes of a model, whose main graph was at `place` in `whole`, come from."""
+    functions = [scope for scope in scopes_of(whole) if scope.is_function]
+    known = {name for scope in scopes_of(whole) if not scope.is_function for name in scope.producer}
     for scope in scopes_of(model):
+        path = "/".join(filter(None, (place, scope.label)))
         for index, node in enumerate(scope.nodes):
-            if node.op_type != "Constant":
-                name = node.name or next(iter(node.output), "") or str(index)
-                yield Origin(name, node.op_type, scope.label, origin_of(node))
+            if node.op_type == "Constant":
+                continue
+            name, home = node.name or next(iter(node.output), "") or str(index), path
+            if functions and not scope.is_function and not known.intersection(node.output):
+                name, home = _in_function(node, functions) or (name, path)
+            yield Origin(name, node.op_type, home, origin_of(node))
+
+
+def _in_function(node: onnx.NodeProto, functions: Sequence[Scope]) -> tuple[str, str] | None:
+    """(name, label) of the only node of a function that an inlined one can be: its values end as the function's do."""
+    found = [
+        (own.name or own.output[0], function.label)
+        for function in functions
+        for own in function.nodes
+        if own.op_type == node.op_type
+        and len(own.output) == len(node.output)
+        and all(new.endswith(f"_{old}") for new, old in zip(node.output, own.output, strict=True) if new)
+    ]
+    return found[0] if len(found) == 1 else None
 
 
 def signed(model: Model, whole: str, check: str, failure: str, origin: Sequence[Origin]) -> Model:

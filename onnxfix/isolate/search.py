@@ -15,7 +15,7 @@ from onnxfix.isolate.candidates import bridged, kept, lifted, without_inside
 from onnxfix.isolate.checks import Check
 from onnxfix.isolate.extract import neighbours
 from onnxfix.isolate.minimal import culprits, thinned
-from onnxfix.model import Model, save
+from onnxfix.model import Model, load, save
 from onnxfix.model.inference import typed_scopes
 from onnxfix.model.names import Names
 from onnxfix.model.scope import Scope, scopes_of
@@ -29,10 +29,11 @@ _ROUNDS = 8
 
 @dataclass
 class Search:
-    """The smallest failing model so far; `sign` tells its failure from others.
+    """The smallest failing model so far; `sign` tells its failure from others, `place` is where its main graph was.
 
     `values` says that the check looks at values, so that no node may be bridged and no graph lifted out of a node;
-    `strict` that candidates must be valid.  `progress` gets (the current size, fraction done).
+    `strict` that candidates must be valid.  A check is run up to `repeat` times, until it fails.  `passed` says that
+    some candidate did not fail as the whole does.  `progress` gets (the current size, fraction done).
     """
 
     model: Model
@@ -41,7 +42,10 @@ class Search:
     progress: Callable[[tuple[str, float]], object]
     values: bool = False
     strict: bool = False
+    repeat: int = 1
+    place: str = ""
     sign: str = ""
+    passed: bool = False
     first: Answer = field(default_factory=Answer)
     checks: int = 0
     before: int = 0
@@ -61,22 +65,59 @@ class Search:
         if self.strict and typed_scopes(candidate)[1]:
             return False
         if self.answers.of(proto, lambda: self._ask(candidate).sign) != self.sign:
+            self.passed = True
             return False
         self.model = candidate
         return True
+
+    def lifts(self, proto: onnx.ModelProto | None, place: str) -> bool:
+        """As `fails`, for a candidate whose main graph is the graph at `place` in the smallest so far."""
+        fails = self.fails(proto)
+        if fails:
+            self.place = "/".join(filter(None, (self.place, place)))
+        return fails
+
+    def asked(self, file: Path) -> Answer:
+        """The answer for a model in a file, whatever is known of it."""
+        return self._answer(file, load(file))
+
+    def fails_for_all(self) -> bool:
+        """Whether the check has refused every candidate, and refuses a model of one other node in the same way."""
+        if self.passed:
+            return False
+        used = {node.op_type for scope in scopes_of(self.model) for node in scope.nodes}
+        operator = next((name for name in ("Identity", "Neg", "Abs", "Floor") if name not in used), "")
+        return bool(operator) and self._ask(self.model.with_proto(_one(operator, self.model.proto))).sign == self.sign
 
     def typed(self) -> list[Scope]:
         """The scopes of the smallest so far, with types."""
         return typed_scopes(self.model)[0]
 
     def _ask(self, candidate: Model) -> Answer:
-        self.checks += 1
-        left = size_of(self.model)
-        self.progress((f"{self.checks} checks, {left} of {self.before} nodes left", _done(left, self.before)))
         with tempfile.TemporaryDirectory(prefix="onnxfix-") as folder:
             path = Path(folder, "candidate.onnx")
             save(candidate, path)
-            return self.check(path, candidate)
+            return self._answer(path, candidate)
+
+    def _answer(self, path: Path, candidate: Model) -> Answer:
+        for _ in range(self.repeat):
+            self._count()
+            answer = self.check(path, candidate)
+            if answer.failed:
+                break
+        return answer
+
+    def _count(self) -> None:
+        self.checks += 1
+        left = size_of(self.model)
+        self.progress((f"{self.checks} checks, {left} of {self.before} nodes left", _done(left, self.before)))
+
+
+def _one(operator: str, like: onnx.ModelProto) -> onnx.ModelProto:
+    """A model of one node that hands on what it is given, or nearly so."""
+    values = [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1]) for name in ("x", "y")]
+    graph = onnx.helper.make_graph([onnx.helper.make_node(operator, ["x"], ["y"])], "control", values[:1], values[1:])
+    return onnx.helper.make_model(graph, opset_imports=like.opset_import, ir_version=like.ir_version)
 
 
 def size_of(model: Model) -> int:
@@ -109,7 +150,7 @@ def _named_nodes(search: Search) -> None:
         if scope is None or index >= len(scope.nodes):
             continue
         for hops in HOPS:
-            if search.fails(kept(scope, neighbours(scope, [index], hops))):
+            if search.lifts(kept(scope, neighbours(scope, [index], hops)), label):
                 return
 
 
@@ -148,7 +189,7 @@ def _into_functions(search: Search) -> None:
 def _into_bodies(search: Search) -> None:
     """A graph inside a node takes the place of the whole; or it loses nodes where it is."""
     for body in [scope for scope in search.typed()[1:] if not _in_function(scope)]:
-        if not search.values and search.fails(lifted(body)):
+        if not search.values and search.lifts(lifted(body), body.label):
             return
     for place in [scope.id for scope in search.typed()[1:] if not _in_function(scope)]:
         scopes = search.typed()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
@@ -10,6 +9,7 @@ import onnx
 
 from onnxfix.isolate.minimal import thinned
 from onnxfix.isolate.search import Search
+from onnxfix.isolate.weights import fill, is_float_weight, randomized, weights_of
 from onnxfix.model import Model
 from onnxfix.model.attributes import constant_tensor
 from onnxfix.model.inference import typed_scopes
@@ -17,7 +17,6 @@ from onnxfix.model.messages import copied
 from onnxfix.model.scope import Scope, scopes_of, subgraphs
 
 _SIZES = (1, 2, 3, 4)
-_FLOATS = (onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE, onnx.TensorProto.FLOAT16)
 Change = Callable[[onnx.ModelProto], None]
 
 
@@ -79,41 +78,15 @@ def _without_outputs(search: Search) -> None:
 
 
 def _random_weights(search: Search) -> None:
-    """Floating-point tensors get seeded numbers, all of them or else as many as possible."""
+    """Weights get seeded values, all of them or else as many as possible."""
     start = search.model
-    names = loose_weights(start.proto)
+    places = range(len(weights_of(start.proto)))
 
-    def fails(real: Sequence[str]) -> bool:
-        return search.fails(randomized(start, [name for name in names if name not in real]))
+    def fails(real: Sequence[int]) -> bool:
+        return search.fails(randomized(start, set(places) - set(real)))
 
-    if names and not fails([]):
-        thinned(names, fails)
-
-
-def loose_weights(proto: onnx.ModelProto) -> list[str]:
-    """The stored tensors of the main graph whose values are mere weights: floating-point, more than one number."""
-    return [tensor.name for tensor in proto.graph.initializer if _free(tensor)]
-
-
-def randomized(model: Model, names: Sequence[str]) -> onnx.ModelProto:
-    """A copy in which these stored tensors hold seeded normal numbers of small size."""
-    proto = copied(model.proto)
-    random = np.random.default_rng(0)
-    for tensor in proto.graph.initializer:
-        if tensor.name in names:
-            _fill(tensor, tuple(tensor.dims), random)
-    return proto
-
-
-def _fill(tensor: onnx.TensorProto, dims: tuple[int, ...], random: np.random.Generator) -> None:
-    dtype = onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type)
-    values = (random.normal(size=dims) * 0.1).astype(dtype)
-    tensor.CopyFrom(onnx.numpy_helper.from_array(np.asarray(values), tensor.name))
-
-
-def _free(tensor: onnx.TensorProto) -> bool:
-    """Whether the values of a tensor are mere weights."""
-    return tensor.data_type in _FLOATS and math.prod(tensor.dims) > 1
+    if places and not fails([]):
+        thinned(places, fails)
 
 
 def _smaller_sizes(search: Search) -> None:
@@ -128,7 +101,9 @@ def _smaller_sizes(search: Search) -> None:
 
 def _sizes(proto: onnx.ModelProto) -> set[int]:
     inputs = {dim.dim_value for value in proto.graph.input for dim in value.type.tensor_type.shape.dim}
-    return {size for size in inputs | {d for t in proto.graph.initializer if _free(t) for d in t.dims} if size > 1}
+    return {
+        size for size in inputs | {d for t in proto.graph.initializer if is_float_weight(t) for d in t.dims} if size > 1
+    }
 
 
 def _resized(model: Model, size: int, smaller: int) -> onnx.ModelProto:
@@ -139,8 +114,8 @@ def _resized(model: Model, size: int, smaller: int) -> onnx.ModelProto:
             if dim.dim_value == size:
                 dim.dim_value = smaller
     for tensor in proto.graph.initializer:
-        if _free(tensor) and size in tensor.dims:
-            _fill(tensor, tuple(smaller if dim == size else dim for dim in tensor.dims), random)
+        if is_float_weight(tensor) and size in tensor.dims:
+            fill(tensor, tuple(smaller if dim == size else dim for dim in tensor.dims), random)
     for value in proto.graph.output:  # inference will say; a declared size could be wrong now
         for dim in value.type.tensor_type.shape.dim:
             dim.Clear()

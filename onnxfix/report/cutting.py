@@ -38,6 +38,8 @@ def reduce_lines(report: ReduceReport) -> Iterator[Line]:
         yield (f"  and {len(report.origin) - _NODES} more",)
     if report.inputs:
         yield (f"Inputs that show it: {visible(report.inputs, _PATH)}",)
+    if report.complaint:
+        yield (("not steady: ", "bold red"), sentence(report.complaint))
     yield (("Wrote ", "bold"), (visible(report.output, _PATH), "bold"))
 
 

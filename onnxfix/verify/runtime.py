@@ -87,8 +87,8 @@ def _mentions(model: Path | bytes, word: bytes) -> bool:
 
 
 def one_line(error: Exception) -> str:
-    """The message of an error without the prefixes of ONNX Runtime, on one line of at most 300 characters."""
-    text = re.sub(r"^\s*\[ONNXRuntimeError\] : \d+ : [A-Z_]+ : ", "", str(error))
+    """The message of an error without ONNX Runtime's prefixes and file, on one line of at most 300 characters."""
+    text = re.sub(r"^\s*\[ONNXRuntimeError\] : \d+ : [A-Z_]+ : (Load model from .*? failed:)?", "", str(error))
     text = re.sub(
         r"^Non-zero status code returned while running (\w+) node. Name:'(.*?)' Status Message: ", r"\1 \2: ", text
     )
