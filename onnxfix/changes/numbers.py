@@ -74,9 +74,10 @@ class _Search:
         names = dict(_inside(self.compared))
         scope = typed_scopes(self.compared.two)[0][0]
         known = [name for name in names if scope.type_of(name).kind == "tensor" and scope.type_of(name).dtype]
-        self.skipped = [(name, "it is no tensor, or of unknown type") for name in names if name not in set(known)]
+        told = set(known)
+        self.skipped = [(name, "it is no tensor, or of unknown type") for name in names if name not in told]
         first: Numbers | None = None
-        for chunk in chunks(known, scope, sizes):
+        for chunk in chunks(known, scope, sizes, growing=True):
             self.progress(f"comparing values ({self.values} of {len(known)})")
             differing = wrong(self._figures([(names[name], name) for name in chunk]))
             if differing:

@@ -160,15 +160,20 @@ def _article(kind: ValueType) -> str:
     return f"a {kind.kind}" if kind.kind != "tensor" else "of unknown type"
 
 
-def chunks(names: Sequence[str], scope: Scope, sizes: Mapping[str, int]) -> Iterator[list[str]]:
-    """Parts of at most CHUNK_BYTES and CHUNK_VALUES, but of one value at least."""
+def chunks(
+    names: Sequence[str], scope: Scope, sizes: Mapping[str, int], *, growing: bool = False
+) -> Iterator[list[str]]:
+    """Parts of at most CHUNK_BYTES and CHUNK_VALUES, but of one value at least.
+
+    With `growing` each may have twice as many values as the one before: where each costs a run of the whole model.
+    """
     chunk: list[str] = []
-    total = 0
+    total, most = 0, CHUNK_VALUES
     for name in names:
         size = _bytes(scope.type_of(name), sizes)
-        if chunk and (total + size > CHUNK_BYTES or len(chunk) >= CHUNK_VALUES):
+        if chunk and (total + size > CHUNK_BYTES or len(chunk) >= most):
             yield chunk
-            chunk, total = [], 0
+            chunk, total, most = [], 0, most * (2 if growing else 1)
         chunk.append(name)
         total += size
     if chunk:

@@ -5,6 +5,7 @@ The values are outputs of a session, and asked for a few at a time; only their f
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -16,8 +17,9 @@ from onnxfix import sandbox
 from onnxfix.model import Model, load, save
 from onnxfix.model.inference import typed_scopes
 from onnxfix.model.scope import Scope, ScopeId
+from onnxfix.model.types import ValueType
 from onnxfix.verify.inputs import input_specs
-from onnxfix.verify.layers import chunks
+from onnxfix.verify.readers import readers
 from onnxfix.verify.sizes import levels
 from onnxfix.verify.units import shown
 from onnxfix.verify.values import seeded
@@ -44,21 +46,21 @@ def watch(
     SandboxFailure when it crashes or takes too long.
     """
     scopes = [scope for scope in typed_scopes(model)[0] if scope.id[:1] != ("f",)]
-    parts: dict[ScopeId, list[list[str]]] = {}
+    asked: dict[ScopeId, list[tuple[str, int]]] = {}
     skipped: list[tuple[str, str]] = []
     for scope in scopes[:1] if only is not None else scopes:
         wanted, unfit = _wanted(scope, only)
-        parts[scope.id] = list(chunks(wanted, scope, {}))
+        asked[scope.id] = [(name, _bytes(scope.type_of(name))) for name in wanted]
         skipped += unfit
     choices = [dict(feeds)] if feeds is not None else list(_seeded(model))
-    count = sum(len(names) for some in parts.values() for names in some)
+    count = sum(map(len, asked.values()))
     with tempfile.TemporaryDirectory(prefix="onnxfix-") as folder:
         path = Path(folder, "model.onnx")
-        save(shown(scopes[0], model, parts, want != "arrays"), path, embed=False)
+        save(shown(scopes[0], model, asked, want != "arrays"), path, embed=False)
         progress(f"watching {count} values")
         found: Found = sandbox.default().call(
             "onnxfix.verify.watching:watch_here",
-            *(str(path), parts, choices, want),
+            *(str(path), asked, choices, want),
             timeout=timeout,
             progress=lambda done: progress(f"watching values ({done} of {count})"),
         )
@@ -72,6 +74,7 @@ def watch(
         tuple(scopes[0].outputs),
         values[found.first] if found.first >= 0 else None,
         inside,
+        readers(scopes, values, choices[found.choice]),
     )
 
 
@@ -91,6 +94,12 @@ def _wanted(scope: Scope, only: Sequence[str] | None) -> tuple[list[str], list[t
             else:
                 wanted.append(name)
     return wanted, skipped
+
+
+def _bytes(kind: ValueType) -> int:
+    sizes = [size for size in kind.dims or () if isinstance(size, int)]
+    told = bool(kind.dtype) and kind.dims is not None and len(sizes) == len(kind.dims)
+    return math.prod(sizes) * onnx.helper.tensor_dtype_to_np_dtype(kind.dtype).itemsize if told else -1
 
 
 def _seeded(model: Model) -> Iterator[dict[str, Any]]:

@@ -21,20 +21,21 @@ Place = tuple[int, ...]
 """() is the main graph; else the places of the nodes on the way, each with the number of the graph in it."""
 
 Feeds = Mapping[str, Any]
-Parts = Mapping[ScopeId, Sequence[Sequence[str]]]
-"""The values of a graph that are asked for together."""
+Asked = Mapping[ScopeId, Sequence[tuple[str, int]]]
+"""The values of each graph that are asked for, with their bytes, -1 where the types do not tell."""
 
 _TOGETHER = 64
-"""So many values of a graph are asked for together about whose sizes nothing is known."""
+"""So many values of a graph about whose sizes nothing is known are asked for together at first."""
 
 _MOST_BYTES = 256 << 20
+"""What is asked for together should not be more."""
 
 
 @dataclass(frozen=True)
 class Unit:
     """`path` says where the graph is, `borders` has the nodes that hold graphs or call functions, with what they read.
 
-    `known` are the parts of the graphs inside too, None in a function.
+    `asked` has the values to watch, with their bytes, `known` those of the graphs inside too, None in a function.
     """
 
     place: Place
@@ -42,10 +43,10 @@ class Unit:
     scope: Scope
     model: Model
     session: Session
-    parts: Sequence[Sequence[str]]
+    asked: Sequence[tuple[str, int]]
     borders: Sequence[tuple[int, Sequence[str]]]
     functions: Functions
-    known: Parts | None
+    known: Asked | None
 
     def values(self, feeds: Feeds, names: Iterable[str]) -> dict[str, Any]:
         """What these values are in a run, "" and inputs among them."""
@@ -53,6 +54,16 @@ class Unit:
         asked = [name for name in wanted if name not in feeds]
         found = self.session.run(feeds, asked) if asked else {}
         return {name: feeds[name] if name in feeds else found[name] for name in wanted}
+
+    def watched(self, feeds: Feeds) -> Iterator[tuple[str, Any]]:
+        """The values to watch in a run, as few runs as memory allows: each computes the whole graph."""
+        start, unsized = 0, _TOGETHER
+        while start < len(self.asked):
+            end = _end(self.asked, start, unsized)
+            found = self.values(feeds, (name for name, _ in self.asked[start:end]))
+            start, unsized = end, unsized * 2 if _are_small(found) else max(unsized // 2, 1)
+            for name in list(found):
+                yield name, found.pop(name)
 
     def entered(self, feeds: Feeds) -> Iterator[tuple[int, dict[str, Any]]]:
         """The nodes of `borders`, each with the values it reads; of more nodes at once as long as these are small."""
@@ -62,23 +73,22 @@ class Unit:
             found = self.values(feeds, (name for _, names in some for name in names))
             yield from ((index, {name: found[name] for name in names if name}) for index, names in some)
             start += count
-            if sum(_size(value) for value in found.values()) * 2 < _MOST_BYTES:
-                count *= 2
+            count *= 2 if _are_small(found) else 1
 
 
-def unit(place: Place, path: str, scope: Scope, model: Model, known: Parts | None, enter: bool, file: Path) -> Unit:
+def unit(place: Place, path: str, scope: Scope, model: Model, known: Asked | None, enter: bool, file: Path) -> Unit:
     """The unit of a graph, which `file` holds as `shown` gives it.  Raises CannotLoad as ONNX Runtime does."""
     functions = functions_of(model.proto)
     borders = list(_borders(scope, functions)) if enter else []
-    return Unit(place, path, scope, model, Session(file), _parts(scope, known), borders, functions, known)
+    return Unit(place, path, scope, model, Session(file), _asked(scope, known), borders, functions, known)
 
 
-def shown(scope: Scope, model: Model, known: Parts | None, enter: bool) -> Model:
+def shown(scope: Scope, model: Model, known: Asked | None, enter: bool) -> Model:
     """A graph, `model` being that graph alone, with all that is asked of it as outputs.
 
     These have no types: ONNX Runtime finds them.
     """
-    names = dict.fromkeys([*(name for part in _parts(scope, known) for name in part), *scope.outputs])
+    names = dict.fromkeys([*(name for name, _ in _asked(scope, known)), *scope.outputs])
     if enter:
         names |= dict.fromkeys(name for _, border in _borders(scope, functions_of(model.proto)) for name in border)
     proto = copied(model.proto)
@@ -87,11 +97,21 @@ def shown(scope: Scope, model: Model, known: Parts | None, enter: bool) -> Model
     return model.with_proto(proto)
 
 
-def _parts(scope: Scope, known: Parts | None) -> Sequence[Sequence[str]]:
+def _asked(scope: Scope, known: Asked | None) -> Sequence[tuple[str, int]]:
     if known is not None:
         return known.get(scope.id, ())
-    names = [name for node in scope.nodes if node.op_type != "Constant" for name in node.output if name]
-    return [names[start : start + _TOGETHER] for start in range(0, len(names), _TOGETHER)]
+    return [(name, -1) for node in scope.nodes if node.op_type != "Constant" for name in node.output if name]
+
+
+def _end(asked: Sequence[tuple[str, int]], start: int, unsized: int) -> int:
+    """How far the values from `start` on are asked for together, at most so many of unknown size; one at least."""
+    total = 0
+    for place in range(start, len(asked)):
+        size = asked[place][1]
+        total, unsized = total + max(size, 0), unsized - (size < 0)
+        if place > start and (total > _MOST_BYTES or unsized < 0):
+            return place
+    return len(asked)
 
 
 def captures(body: Scope) -> list[str]:
@@ -151,6 +171,11 @@ def _borders(scope: Scope, functions: Functions) -> Iterator[tuple[int, Sequence
         bodies = [scope.inner[index, attribute, number] for attribute, number, _ in subgraphs(node)]
         if called(node) in functions or bodies:
             yield index, [*node.input, *(name for body in bodies for name in captures(body))]
+
+
+def _are_small(found: Mapping[str, Any]) -> bool:
+    """Whether twice as much could be asked for."""
+    return sum(map(_size, found.values())) * 2 < _MOST_BYTES
 
 
 def _size(value: Any) -> int:

@@ -23,7 +23,7 @@ from onnxfix.verify.figures import figures_of, merged
 from onnxfix.verify.functions import bound
 from onnxfix.verify.runtime import CannotLoad, CannotRun, Session
 from onnxfix.verify.steps import CannotStep, steps
-from onnxfix.verify.units import Feeds, Parts, Place, Unit, alone, captures, shown, unit, with_inputs
+from onnxfix.verify.units import Asked, Feeds, Place, Unit, alone, captures, shown, unit, with_inputs
 
 INSIDE = "inside.onnx"
 """The file beside the model that holds the graph in which a value first was not finite."""
@@ -65,13 +65,13 @@ class Found:
     fed: Feeds | None = None
 
 
-def watch_here(path: str, parts: Parts, choices: Sequence[Feeds], want: Want) -> Found:
-    """Run a model on the first of the choices that it takes, and watch the values in `parts`.
+def watch_here(path: str, asked: Asked, choices: Sequence[Feeds], want: Want) -> Found:
+    """Run a model on the first of the choices that it takes, and watch the values in `asked`.
 
     The file has the model as `units.shown` gives it.  Raises OnnxfixError.
     """
     try:
-        return _Watcher(Path(path).parent, want).run(Path(path), parts, choices)
+        return _Watcher(Path(path).parent, want).run(Path(path), asked, choices)
     except (CannotLoad, CannotRun) as error:
         raise OnnxfixError(f"ONNX Runtime does not run it: {error}") from None
 
@@ -88,10 +88,10 @@ class _Watcher:
         self._arrays: dict[str, Any] = {}
         self._first: tuple[Order, tuple[Place, str], Model, Feeds] | None = None
 
-    def run(self, file: Path, parts: Parts, choices: Sequence[Feeds]) -> Found:
+    def run(self, file: Path, asked: Asked, choices: Sequence[Feeds]) -> Found:
         """Runs it, and gathers what was seen in the order of the nodes."""
         model = load(file)
-        main = unit((), "", scopes_of(model)[0], model, parts, self._want != "arrays", file)
+        main = unit((), "", scopes_of(model)[0], model, asked, self._want != "arrays", file)
         choice = _taken(main.session, choices)
         self._graph(main, choices[choice], (), ())
         keys = sorted(self._seen, key=lambda key: (*key[0], self._seen[key].index, math.inf))
@@ -108,12 +108,11 @@ class _Watcher:
 
     def _graph(self, graph: Unit, feeds: Feeds, wanted: Sequence[str], order: Order) -> list[Any]:
         """Watch one run of a graph, and of those inside it; gives the wanted values."""
-        for names in graph.parts:
-            for name, value in graph.values(feeds, names).items():
-                if _plain(value):
-                    self._note(graph, name, value, feeds, order)
-                else:
-                    self._skipped["/".join(filter(None, (graph.path, name)))] = "it holds no plain numbers"
+        for name, value in graph.watched(feeds):
+            if _plain(value):
+                self._note(graph, name, value, feeds, order)
+            else:
+                self._skipped["/".join(filter(None, (graph.path, name)))] = "it holds no plain numbers"
         for index, values in graph.entered(feeds):
             node = graph.scope.nodes[index]
             path = "/".join(filter(None, (graph.path, name_in_paths(node, index))))
@@ -169,8 +168,8 @@ class _Watcher:
             after = self._graph(inner, fed, body.outputs, (*order, step))
             step += 1
 
-    def _made(self, place: Place, path: str, body: Scope, known: Parts | None, feeds: Feeds) -> Unit:
-        """The unit of a graph inside a node, or of a function (which knows no parts), made when it first runs."""
+    def _made(self, place: Place, path: str, body: Scope, known: Asked | None, feeds: Feeds) -> Unit:
+        """The unit of a graph inside a node, or of a function (which knows no sizes), made when it first runs."""
         if place not in self._units:
             model = alone(body, feeds) if body.id else with_inputs(body.model, feeds)
             file = self._folder / f"inside{len(self._units)}.onnx"

@@ -12,7 +12,7 @@ from onnxfix.model import load
 from onnxfix.model.inference import typed_scopes
 from onnxfix.verify import layers
 from onnxfix.verify.engine_run import EngineComparison
-from onnxfix.verify.layers import compare_layers, marked
+from onnxfix.verify.layers import chunks, compare_layers, marked
 from tests.played_engine import play
 
 HEAD = '<ir_version: 10, opset_import: ["" : 19]>\n'
@@ -66,6 +66,16 @@ def test_chunks_are_bounded(path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(layers, "CHUNK_BYTES", 20)  # one value has 16 bytes
     assert len(compare_layers(load(path(CHAIN)), X).differences) == 4
     assert sizes == [3, 1, 1, 1, 1, 1]
+
+
+def test_chunks_may_grow() -> None:
+    """Where each chunk costs a run of the whole model, few hundred values at a time would be quadratic work."""
+    names = [f"v{n}" for n in range(2000)]
+    body = " ".join(f"{name} = Relu (x)" for name in names)
+    text = f'<ir_version: 8, opset_import: ["" : 17]> g (float[4] x) => (float[4] v0) {{ {body} }}'
+    scope = typed_scopes(load(onnx.parser.parse_model(text)))[0][0]
+    assert [len(part) for part in chunks(names, scope, {}, growing=True)] == [100, 200, 400, 800, 500]
+    assert {len(part) for part in chunks(names, scope, {})} == {100}
 
 
 def test_shape_computations_and_constants_are_left_out(path: Any, monkeypatch: pytest.MonkeyPatch) -> None:

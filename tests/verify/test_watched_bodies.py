@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -114,12 +115,55 @@ def test_the_first_in_the_order_of_running() -> None:
     assert by_name(found)["Loop_z/body/u"].flawed_run == 3
 
 
-def test_few_values_at_a_time_see_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    from onnxfix.verify import layers
+@pytest.fixture
+def main_runs(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The sandbox's work is done in this process; gets how many values each run of a session gives."""
 
+    class Here:
+        def call(self, function: str, *arguments: Any, **_: object) -> Any:
+            module, name = function.split(":")
+            return getattr(import_module(module), name)(*arguments)
+
+    runs: list[int] = []
+    real = units.Session.run
+
+    def counted(self: units.Session, feeds: Any, only: Any = None) -> Any:
+        runs.append(len(only or self.outputs))
+        return real(self, feeds, only)
+
+    monkeypatch.setattr("onnxfix.sandbox.default", Here)
+    monkeypatch.setattr(units.Session, "run", counted)
+    return runs
+
+
+def test_few_values_at_a_time_see_the_same(main_runs: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
     whole = seen(LOOP, x=X, n=np.array(5), c=np.array(True))
-    monkeypatch.setattr(layers, "CHUNK_VALUES", 1)
+    assert max(main_runs) > 1
+    main_runs.clear()
+    monkeypatch.setattr(units, "_MOST_BYTES", 0)
+    monkeypatch.setattr(units, "_TOGETHER", 1)
     assert seen(LOOP, x=X, n=np.array(5), c=np.array(True)).values == whole.values
+    assert len(main_runs) > 5 * 4
+
+
+@pytest.mark.parametrize(("size", "parts"), [("4", [2000]), ("N", [64, 128, 256, 512, 1024, 16])])
+def test_many_small_values_take_few_runs(size: str, parts: list[int], main_runs: list[int]) -> None:
+    """Each run computes the whole graph: parts of a fixed number would make the work quadratic in the nodes."""
+    body = " ".join(f"v{n + 1} = Relu (v{n})" for n in range(2000))
+    found = seen(f"g (float[{size}] v0) => (float[{size}] v2000) {{ {body} }}", v0=np.ones(4, np.float32))
+    assert len(found.values) == 2000
+    assert main_runs == parts
+
+
+def test_large_values_are_seen_one_after_the_other(main_runs: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    """16 bytes each: two are as much as is allowed at a time, known before or measured."""
+    monkeypatch.setattr(units, "_MOST_BYTES", 32)
+    monkeypatch.setattr(units, "_TOGETHER", 4)
+    body = " ".join(f"v{n + 1} = Relu (v{n})" for n in range(8))
+    for size, parts in (("4", [2, 2, 2, 2]), ("N", [4, 2, 1, 1])):
+        main_runs.clear()
+        seen(f"g (float[{size}] v0) => (float[{size}] v8) {{ {body} }}", v0=np.ones(4, np.float32))
+        assert main_runs == parts
 
 
 def test_what_cannot_be_entered_is_told() -> None:
@@ -176,8 +220,8 @@ def test_small_borders_are_read_together(
 
     monkeypatch.setattr(units.Session, "run", counted)
     monkeypatch.setattr(units, "_MOST_BYTES", most)
-    model, parts = load(onnx.parser.parse_model(HEAD + CHAIN)), {(): [["v1", "v40"]]}
-    onnx.save(units.shown(scopes_of(model)[0], model, parts, True).proto, tmp_path / "m.onnx")
-    found = watch_here(str(tmp_path / "m.onnx"), parts, [{"v0": X}], "figures")
+    model, asked = load(onnx.parser.parse_model(HEAD + CHAIN)), {(): [("v1", 8), ("v40", 8)]}
+    onnx.save(units.shown(scopes_of(model)[0], model, asked, True).proto, tmp_path / "m.onnx")
+    found = watch_here(str(tmp_path / "m.onnx"), asked, [{"v0": X}], "figures")
     assert len([seen for seen in found.seen if seen.scope]) == 40
     assert fewer - 4 <= runs <= fewer
