@@ -2,34 +2,48 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
-import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 from onnxfix.errors import ModelFileError
-
-_SUFFIX = ".onnxfix-tmp"
-_STALE_SECONDS = 24 * 3600.0
+from onnxfix.leftovers import clean, draft_name
 
 
-def temporary(goal: Path) -> Path:
-    """A new empty file beside `goal`; the ones that a killed process left there a day ago go."""
-    prefix = f".{goal.name[:40]}."
-    path = goal.with_name(f"{prefix}{os.urandom(4).hex()}{_SUFFIX}")
-    try:
-        for old in goal.parent.iterdir():
-            if old.name.startswith(prefix) and old.name.endswith(_SUFFIX) and _is_stale(old):
-                old.unlink(missing_ok=True)
-        path.touch(exist_ok=False)
-    except OSError as error:
-        raise unwritable(goal, error) from None
+def temporary(goal: Path, *, note: bool = False) -> Path:
+    """A new empty file beside `goal`; what killed processes left there goes (see `leftovers`)."""
+    path = _beside(goal, note=note)
+    _make(path, goal)
     return path
 
 
-def _is_stale(path: Path) -> bool:
-    return time.time() - path.stat().st_mtime > _STALE_SECONDS
+@contextmanager
+def scratch(goal: Path) -> Iterator[Path]:
+    """A temporary file that is gone at the end of the `with` unless it was renamed, whenever a signal comes."""
+    path = _beside(goal)
+    try:
+        _make(path, goal)
+        yield path
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _beside(goal: Path, *, note: bool = False) -> Path:
+    if not goal.name:  # "." and "/"
+        raise unwritable(goal, IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR)))
+    return goal.with_name(draft_name(goal, note=note))
+
+
+def _make(path: Path, goal: Path) -> None:
+    try:
+        clean(goal)
+        path.touch(exist_ok=False)
+    except OSError as error:
+        raise unwritable(goal, error) from None
 
 
 def state_of(path: Path) -> str:
@@ -59,16 +73,14 @@ def make_folder(folder: Path) -> None:
 
 def write_whole(path: Path, data: bytes) -> None:
     """Write a file whole or not at all. Raises ModelFileError."""
-    draft = temporary(path)
-    try:
-        with draft.open("wb") as file:
-            file.write(data)
-            flush(file)
-        draft.replace(path)
-    except OSError as error:
-        raise unwritable(path, error) from None
-    finally:
-        draft.unlink(missing_ok=True)
+    with scratch(path) as draft:
+        try:
+            with draft.open("wb") as file:
+                file.write(data)
+                flush(file)
+            draft.replace(path)
+        except OSError as error:
+            raise unwritable(path, error) from None
 
 
 def locked(file: BinaryIO) -> bool:

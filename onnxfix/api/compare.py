@@ -11,6 +11,7 @@ from onnxfix.engine.run import why_not
 from onnxfix.engine_records import CompareReport, LayerDifference
 from onnxfix.errors import OnnxfixError
 from onnxfix.model import load
+from onnxfix.verify.budget import ENGINE, ensure_memory
 from onnxfix.verify.engine_run import EngineComparison, compare_engine
 from onnxfix.verify.layers import LayerReport, compare_layers
 
@@ -36,10 +37,11 @@ def compare(
 
     `inputs` as for `run`. With `layers` the values inside the model are compared too. `tf32` lets the engine round
     float32 to 10 bits inside convolutions and matrix products. `timeout` is in seconds, for each engine.
-    Raises OnnxfixError for inputs that do not fit and where no engine can run.
+    Raises OnnxfixError for inputs that do not fit, weights beyond the memory, and where no engine can run.
     """
     path = Path(model)
     loaded = load(path)
+    ensure_memory(loaded, ENGINE)
     if not loaded.proto.graph.output:
         raise OnnxfixError("the model has no output", where=str(path), hint="`onnxfix repair` marks the missing ones")
     feeds = feeds_for(loaded, inputs)

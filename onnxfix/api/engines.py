@@ -23,6 +23,7 @@ from onnxfix.legalise.locate import located
 from onnxfix.model import Model, load, weight_files
 from onnxfix.model.scope import scopes_of
 from onnxfix.targets import Target, explain_message, resolve, target_of_version
+from onnxfix.verify.budget import ENGINE, ensure_memory
 
 Progress = Callable[[tuple[str, float]], object]
 
@@ -41,7 +42,7 @@ def build(
 
     Both files are written whole or not at all. `target` names the library and the GPU ("rtx", "rtx@sm89"), by default
     the best library installed and the GPU here. `timeout` is in seconds. `progress` gets (phase, fraction done).
-    Raises OnnxfixError for a file that is no model, and for options that the library lacks.
+    Raises OnnxfixError for a file that is no model, options that the library lacks, and weights beyond the memory.
     """
     path, options = Path(model), options or BuildOptions(described=True)
     flavour, capability, notes = _library(target)
@@ -51,6 +52,7 @@ def build(
         options = replace(options, compute_capabilities=(capability,))
     source = load(path)
     goal = _goal(source, output)
+    ensure_memory(source, ENGINE)
     draft = temporary(goal)
     try:
         cache = Path(runtime_cache) if runtime_cache else None

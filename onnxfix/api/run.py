@@ -25,6 +25,7 @@ from onnxfix.files import temporary, unwritable
 from onnxfix.model import Model, load
 from onnxfix.model.model import Array
 from onnxfix.verify.baseline import choices_for
+from onnxfix.verify.budget import ENGINE, ensure_memory
 from onnxfix.verify.inputs import InputSpec
 from onnxfix.verify.values import fitted, read_arrays, seeded
 
@@ -48,7 +49,7 @@ def run(
 
     `inputs` are arrays by name or a .npz file; without them seeded values are made up. `output` is a .npz file for
     the outputs. `iterations` executions are timed. `timeout` is in seconds, for the build and for the run.
-    Raises OnnxfixError for inputs that do not fit, a missing GPU or PyCUDA, and a GPU without enough memory.
+    Raises OnnxfixError for inputs that do not fit, a missing GPU or PyCUDA, and too little memory here or on the GPU.
     """
     path = Path(model)
     speed = _Speed(iterations, warmup, cuda_graph)
@@ -82,6 +83,7 @@ def _run_model(
     path: Path, inputs: Inputs, speed: _Speed, tf32: bool, timeout: float, progress: Callable[[str], object]
 ) -> tuple[RunReport, Mapping[str, Array]]:
     model = load(path)
+    ensure_memory(model, ENGINE)
     feeds = feeds_for(model, inputs)
     with tempfile.TemporaryDirectory(prefix="onnxfix-") as folder:
         plan = Path(folder, "model.plan")

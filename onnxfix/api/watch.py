@@ -11,6 +11,7 @@ import onnx
 
 from onnxfix.model import load
 from onnxfix.verify import ranges
+from onnxfix.verify.budget import NUMERIC, ensure_memory
 from onnxfix.verify.values import recorded_inputs
 from onnxfix.verify.watched import Watch
 
@@ -44,9 +45,11 @@ def watch(
 
     Found are the first NaN or infinity, what float16 or int32 cannot hold, denormals, and outputs that are one number
     everywhere.  ONNX Runtime computes float16 nodes in float32, so an overflow inside a float16 model does not show.
-    `timeout` is in seconds.  Raises OnnxfixError for inputs that do not fit and models that do not run.
+    `timeout` is in seconds.  Raises OnnxfixError for inputs that do not fit, models that do not run, and weights beyond
+    the memory.
     """
     whole = load(model)
+    ensure_memory(whole, NUMERIC)
     feeds = recorded_inputs(Path(inputs), whole) if inputs else None
     found = ranges.watch(whole, feeds, timeout=timeout, progress=progress)
     return RangeReport(whole.label, feeds is None, found)

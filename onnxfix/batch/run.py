@@ -15,9 +15,6 @@ from onnxfix.batch.urls import is_remote
 from onnxfix.batch.watch import Executor
 from onnxfix.errors import OnnxfixError
 
-_LOST = ("crashed", "timeout", "internal")
-"""Failures that may go another way the next time."""
-
 
 @dataclass(frozen=True)
 class Done:
@@ -34,8 +31,8 @@ def lines(
     """What became of each task, as soon as it is known; close the generator to end the workers.
 
     Tasks that the journal has, for the same content and with results that are still there, are not done again, but
-    for those with `retry` that crashed or took too long.  A check whose reports are all kept is answered without a
-    worker.  Raises OnnxfixError when the journal cannot be written.
+    for those with `retry` that failed.  A check whose reports are all kept is answered without a worker.
+    Raises OnnxfixError when the journal cannot be written.
     """
     rest: dict[str, tuple[int, Task]] = {}
     for index, task in enumerate(tasks):
@@ -79,7 +76,7 @@ def _kept(task: Task) -> Line | None:
 
 def _holds(old: Line, task: Task, retry: bool) -> bool:
     """Whether the last line of this work tells what is there now."""
-    if retry and old.get("error", {}).get("kind") in _LOST:
+    if retry and "error" in old:
         return False
     written = old.get("written", {})
     same = old["key"] == task.key or (task.settings.get("in_place") and task.state in written.values())

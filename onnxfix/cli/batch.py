@@ -47,7 +47,7 @@ def declare_batch(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--ray", metavar="ADDRESS", help="do them on the Ray cluster at HOST:PORT (auto: the one this machine is in)"
     )
-    group.add_argument("--retry", action="store_true", help="do those again that crashed or took too long")
+    group.add_argument("--retry", action="store_true", help="do those again that failed")
 
 
 def count(text: str) -> int:

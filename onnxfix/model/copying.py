@@ -4,30 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
-from itertools import count
 from pathlib import Path
 
-from onnxfix.files import flush, unwritable
+from onnxfix.files import flush
 from onnxfix.model.stored import CHUNK, Extent, StoredFile
 
 _FICLONE = 0x40049409
 """The request of ioctl_ficlone(2): Btrfs, XFS, bcachefs, OCFS2, NFS 4.2 and others."""
 
 _PAGE = 4096
-
-
-def fresh(goal: Path) -> Path:
-    """A new empty file for the weights of `goal`, under a name that no file has."""
-    for number in count():
-        path = goal.with_name(f"{goal.name}.{number}.data" if number else f"{goal.name}.data")
-        try:
-            path.touch(exist_ok=False)
-        except FileExistsError:
-            continue
-        except OSError as error:
-            raise unwritable(path, error) from None
-        return path
-    raise AssertionError("there is always another number")
 
 
 def clone(source: StoredFile, path: Path) -> bool:

@@ -10,8 +10,9 @@ from pathlib import Path
 from google.protobuf.message import EncodeError
 
 from onnxfix.errors import ModelFileError
-from onnxfix.files import flush, temporary, unwritable
+from onnxfix.files import flush, scratch, unwritable
 from onnxfix.model.model import Model
+from onnxfix.model.settling import settled
 from onnxfix.model.stored import Extent
 from onnxfix.model.weights import PROTOBUF_LIMIT, Weights, relocated
 from onnxfix.model.wire import expand
@@ -29,18 +30,27 @@ class Draft:
     weights: Weights | None = None
 
     def publish(self) -> None:
-        """Give the new weight files their names, and then, in one step, the model its own.  Raises ModelFileError."""
+        """Give the new weight files their names, and then, in one step, the model its own.  Raises ModelFileError.
+
+        No name is used twice: whenever the process is killed, a model that is there finds the weights it was made with.
+        """
         self.model.confirm()
-        names = self.weights.settle() if self.weights else {}
-        if names:
-            model = relocated(self.model, names)
+        while names := self.weights.lasting() if self.weights else {}:
+            model = relocated(self.model, {old.name: new.name for old, new in names.items()})
             _write(model, _pieces(model, self.goal), self.path, self.goal)
+            try:
+                with settled(self.path, self.goal, names):
+                    self._replace()
+                return
+            except FileExistsError:  # another process was faster with one of the names
+                continue
+        self._replace()
+
+    def _replace(self) -> None:
         try:
             self.path.replace(self.goal)
         except OSError as error:
             raise unwritable(self.goal, error) from None
-        if self.weights:
-            self.weights.keep()
 
 
 def save(model: Model, path: Path, *, embed: bool = False) -> None:
@@ -62,8 +72,7 @@ def draft(model: Model, goal: Path, weights: Weights | None = None) -> Iterator[
     Its weights are where `weights` puts them; without, it points to them as it does.  A model that protobuf cannot hold
     gets its own large tensors into a file beside it, too.
     """
-    path = temporary(goal)
-    try:
+    with scratch(goal) as path:
         placed = weights.placed(model) if weights else model
         pieces = _pieces(placed, goal)
         if weights and weights.mode != "embed" and _size(pieces) > PROTOBUF_LIMIT:
@@ -71,8 +80,6 @@ def draft(model: Model, goal: Path, weights: Weights | None = None) -> Iterator[
             pieces = _pieces(placed, goal)
         _write(placed, pieces, path, goal)
         yield Draft(path, goal, placed, weights)
-    finally:
-        path.unlink(missing_ok=True)
 
 
 def _pieces(model: Model, goal: Path) -> list[Piece]:

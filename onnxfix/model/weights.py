@@ -16,10 +16,11 @@ import onnx
 
 from onnxfix.errors import ModelFileError
 from onnxfix.files import temporary, unwritable
-from onnxfix.model.copying import append, clone, fresh
+from onnxfix.model.copying import append, clone
 from onnxfix.model.file import external_tensors, weight_files
 from onnxfix.model.messages import copied
 from onnxfix.model.model import Model, place_of
+from onnxfix.model.settling import lasting, names_in_use
 from onnxfix.model.stored import Extent, StoredFile
 from onnxfix.model.wire import SELF, set_place
 
@@ -40,6 +41,7 @@ _STORIES = {
     "split": "the model would exceed the 2 GiB of protobuf: its weights ({size}) are in {files}; keep the model beside "
     "them",
 }
+_OLD = "{old} of the model that was there before stays: delete it when no other model needs it"
 _SHOWN = 3
 
 
@@ -48,7 +50,8 @@ class Weights:
 
     "reference" leaves them where they are; "copy" clones them where the file system can, else copies what the model
     needs of them; "link" makes hard links; "embed" puts them into the model; "auto" refers to those that lie in the
-    folder of `goal` and copies others.  Use it in a `with`: new files are gone at its end unless a draft is published.
+    folder of `goal` and copies others.  Use it in a `with`: new files that have not got the names that last are gone at
+    its end.
     """
 
     def __init__(self, original: Model, goal: Path, mode: ExternalData = "auto") -> None:
@@ -61,7 +64,10 @@ class Weights:
         self._copied: dict[Place, int] = {}  # the offset of a tensor in the file of copies
         self._copies: Path | None = None
         self._made: list[Path] = []
-        self._story, self._bytes, self._kept = "", 0, False
+        self._names: dict[Path, Path] = {}  # the lasting names of the files that were made
+        self._needed = frozenset(weight_files(original) if self._stay else ())
+        self._superseded: list[str] = []
+        self._story, self._bytes = "", 0
         if self.mode == "reference":
             self._moved = {name: name if self._stay else self._from_goal(name) for name in weight_files(original)}
 
@@ -69,7 +75,7 @@ class Weights:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for path in () if self._kept else self._made:
+        for path in self._made:
             path.unlink(missing_ok=True)
 
     def _from_goal(self, name: str) -> str:
@@ -82,10 +88,11 @@ class Weights:
     @property
     def note(self) -> str:
         """What was done with the weights, "" when there are none in files."""
-        names = [path.name for path in self._made] or sorted(set(self._moved.values()))
-        more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-        files = ", ".join(names[:_SHOWN]) + more
-        return _STORIES[self._story].format(size=size_text(self._bytes), files=files) if self._story else ""
+        if not self._story:
+            return ""
+        names = [self._names.get(path, path).name for path in self._made] or sorted(set(self._moved.values()))
+        said = _STORIES[self._story].format(size=size_text(self._bytes), files=_listed(names))
+        return f"{said}; {_OLD.format(old=_listed(self._superseded))}" if self._superseded else said
 
     def placed(self, model: Model) -> Model:
         """The model with the tensors of its weight files where they will be.  Raises ModelFileError."""
@@ -187,23 +194,17 @@ class Weights:
         except OSError as error:
             raise unwritable(self.goal, error) from None
 
-    def settle(self) -> dict[str, str]:
-        """Give the new files names that last, and tell these by the names before.  Raises ModelFileError."""
-        names: dict[str, str] = {}
-        for index, path in enumerate(self._made):
-            final = fresh(self.goal)
-            self._made[index] = final
-            try:
-                path.replace(final)
-            except OSError as error:
-                path.unlink(missing_ok=True)
-                raise unwritable(final, error) from None
-            names[path.name] = final.name
-        return names
+    def lasting(self) -> dict[Path, Path]:
+        """Names that last for the new files, by those they have; {} when there are none."""
+        if self._made:
+            used = names_in_use(self.goal)
+            self._names = lasting(self.goal, self._made, used)
+            self._superseded = sorted(name for name in used - self._needed if self._is_own(name))
+        return self._names
 
-    def keep(self) -> None:
-        """Let the new files stay after the end of the `with`."""
-        self._kept = True
+    def _is_own(self, name: str) -> bool:
+        """Whether a file is there that has the name of one made for this output."""
+        return name.startswith(f"{self.goal.name}.") and name.endswith(".data") and (self.goal.parent / name).is_file()
 
 
 def relocated(model: Model, names: Mapping[str, str]) -> Model:
@@ -213,6 +214,11 @@ def relocated(model: Model, names: Mapping[str, str]) -> Model:
         location = place_of(tensor)[0]
         _set_location(tensor, names.get(location, location))
     return model.with_proto(proto)
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more
 
 
 def size_text(count: int) -> str:

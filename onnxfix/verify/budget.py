@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from onnxfix.errors import OnnxfixError
 from onnxfix.model import Model, external_tensors
 from onnxfix.model.weights import size_text
 
@@ -34,6 +35,13 @@ def short_of_memory(model: Model, factor: float) -> str:
         f"the weights ({size_text(weights)}) do not fit: about {size_text(needed)} of memory are needed, "
         f"and {size_text(free)} are available"
     )
+
+
+def ensure_memory(model: Model, factor: float) -> None:
+    """Raises OnnxfixError when the weights of a model are too large to be worked with here, before they are read."""
+    if reason := short_of_memory(model, factor):
+        hint = "run it where there is more memory, or on a part of the model: `onnxfix extract`"
+        raise OnnxfixError(reason, where=model.label, hint=hint)
 
 
 def available_memory() -> int | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -139,6 +140,31 @@ def test_what_does_not_fit_is_not_tried(folder: Path) -> None:
     assert "the weights (107 GB) do not fit: about 162 GB of memory are needed" in checks["numeric"]["reason"]
     assert (peak < 500_000_000, seconds < 10) == (True, True)
     assert not (folder / "proven.onnx").exists()
+
+
+WHOLE = {
+    "build": (["build", "m.onnx", "-o", "m.plan"], 269),
+    "run": (["run", "m.onnx"], 269),
+    "compare": (["compare", "m.onnx"], 269),
+    "check --run": (["check", "m.onnx", "--static", "--no-cache", "--run"], 162),
+    "reduce": (["reduce", "m.onnx", "--check", "parse", "-o", "small.onnx"], 269),
+    "reduce to a value": (["reduce", "m.onnx", "--check", "nan", "-o", "small.onnx"], 162),
+    "report": (["report", "m.onnx", "-o", "bug.zip"], 269),
+}
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_what_needs_all_weights_in_memory_says_so(folder: Path, name: str) -> None:
+    """One line with what is needed, what is there and what to do, before a weight is read or copied."""
+    arguments, gigabytes = WHOLE[name]
+    before = set(folder.rglob("*"))
+    done, peak, seconds = measured(*arguments, cwd=folder)
+    assert done.returncode == 2
+    said = rf"the weights \(107 GB\) do not fit: about {gigabytes} GB of memory are needed, and \S+ .?B are available"
+    advice = r"\(run it where there is more memory, or on a part of the model: `onnxfix extract`\)"
+    assert re.fullmatch(rf"onnxfix: m\.onnx: {said} {advice}\n", done.stderr)
+    assert (peak < 500_000_000, seconds < 10) == (True, True)
+    assert set(folder.rglob("*")) == before
 
 
 def test_a_file_of_over_two_gibibytes_is_split(tmp_path: Path) -> None:

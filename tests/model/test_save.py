@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,9 @@ import pytest
 from onnx import numpy_helper
 
 from onnxfix.errors import ModelFileError
-from onnxfix.model import Weights, draft, load, save
+from onnxfix.model import Model, Weights, draft, load, save, weight_files
+from onnxfix.model.settling import lasting, settled
+from onnxfix.model.weights import relocated
 
 TEXT = """
 <ir_version: 8, opset_import: ["" : 17]>
@@ -78,6 +81,56 @@ def test_a_weight_file_that_is_there_is_never_overwritten(outside: Path, tmp_pat
     assert names(out) == ["b.onnx", "b.onnx.1.data", "b.onnx.2.data", "b.onnx.data"]
     assert (out / "b.onnx.data").read_bytes() == b"somebody's"
     assert load(out / "b.onnx").array(load(out / "b.onnx").proto.graph.initializer[0]).tolist() == W.tolist()
+
+
+def test_a_name_that_the_model_there_refers_to_is_not_used(outside: Path, tmp_path: Path) -> None:
+    """Its weights are lost: were the new ones under their name for a moment, it would load and be wrong."""
+    out = tmp_path / "out"
+    save(load(outside), out / "b.onnx")
+    (out / "b.onnx.data").unlink()
+    save(load(outside), out / "b.onnx")
+    assert names(out) == ["b.onnx", "b.onnx.1.data"]
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_a_name_that_another_process_takes_meanwhile(
+    outside: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, links: bool
+) -> None:
+    """Between the choice of the names and the renaming; with hard links, and on a file system without them."""
+    out, taken = tmp_path / "out", ["b.onnx.data", "b.onnx.1.data"]
+
+    def slow(model: Model, renamed: Mapping[str, str]) -> Model:
+        for name in taken[:1]:
+            (out / taken.pop(0)).write_text(name)
+        return relocated(model, renamed)
+
+    def refused(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(sys.modules["onnxfix.model.save"], "relocated", slow)
+    if not links:
+        monkeypatch.setattr(os, "link", refused)
+    save(load(outside), out / "b.onnx")
+    assert names(out) == ["b.onnx", "b.onnx.1.data", "b.onnx.2.data", "b.onnx.data"]
+    for name in ("b.onnx.data", "b.onnx.1.data"):
+        assert (out / name).read_text() == name
+    repaired = load(out / "b.onnx")
+    assert weight_files(repaired) == ["b.onnx.2.data"]
+    assert repaired.array(repaired.proto.graph.initializer[0]).tolist() == W.tolist()
+
+
+def test_of_several_weight_files_all_or_none_get_their_names(tmp_path: Path) -> None:
+    """The second name cannot be given: the first one is taken back."""
+    files = [tmp_path / ".one", tmp_path / ".two"]
+    for path in (*files, tmp_path / "draft"):
+        path.write_text(path.name)
+    given = lasting(tmp_path / "b.onnx", files, frozenset({"b.onnx.1.data"}))
+    assert [path.name for path in given.values()] == ["b.onnx.data", "b.onnx.2.data"]
+    (tmp_path / "b.onnx.2.data").write_text("another's")
+    with pytest.raises(FileExistsError), settled(tmp_path / "draft", tmp_path / "b.onnx", given):
+        raise AssertionError("unreached")
+    assert names(tmp_path) == [".one", ".two", "b.onnx.2.data", "draft"]
+    assert [path.read_text() for path in files] == [".one", ".two"]
 
 
 def test_an_unpublished_draft_leaves_nothing(outside: Path, tmp_path: Path) -> None:

@@ -119,6 +119,18 @@ def test_in_place_the_weights_stay(model: Path) -> None:
     assert names(model.parent) == ["m.onnx", "w.bin"]
 
 
+def test_weights_of_an_earlier_result_are_named(model: Path, tmp_path: Path) -> None:
+    """They are no longer needed by what is there now; whether by another model, nobody can tell."""
+    output = tmp_path / "out" / "o.onnx"
+    first, second = (repaired(model, output, "copy").notes[-1] for _ in range(2))
+    assert first == "the weights (2.3 MB) are copied to o.onnx.data; keep the model beside them"
+    assert second == (
+        "the weights (2.3 MB) are copied to o.onnx.1.data; keep the model beside them; o.onnx.data of the model that "
+        "was there before stays: delete it when no other model needs it"
+    )
+    assert names(output.parent) == ["o.onnx", "o.onnx.1.data", "o.onnx.data"]
+
+
 def test_unused_weights_are_not_copied(model: Path, tmp_path: Path) -> None:
     with (model.parent / "w.bin").open("ab") as file:
         file.truncate(1 << 30)

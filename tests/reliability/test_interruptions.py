@@ -72,6 +72,28 @@ def test_a_full_disk(tmp_path: Path, output: list[str]) -> None:
     assert names(tmp_path / "there") == []
 
 
+def test_a_batch_on_a_full_disk(tmp_path: Path) -> None:
+    """What has room is written, what has none is told, and goes on with --retry when there is room again."""
+    import resource
+
+    (tmp_path / "nets").mkdir()
+    onnx.save(model(20), tmp_path / "nets" / "a.onnx")
+    onnx.save(model(200), tmp_path / "nets" / "b.onnx")
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000))
+
+    words = ("repair", "nets", "-o", "out", "--verify", "none", "--jobs", "1", "--journal", "j.jsonl")
+    done = command(*words, cwd=tmp_path, preexec_fn=limit)
+    assert done.returncode == 2
+    assert "out/b.onnx: cannot be written: File too large" in done.stdout + done.stderr
+    assert "2 models: 1 repaired, 1 failed" in done.stdout
+    assert names(tmp_path / "out") == ["a.onnx"]
+    again = command(*words, "--retry", cwd=tmp_path)
+    assert "2 models: 2 repaired, 1 known before" in again.stdout
+    assert names(tmp_path / "out") == ["a.onnx", "b.onnx"]
+
+
 def powerless() -> None:
     """Take from root, in this process and its children, the right to ignore permissions."""
     drop = 24
@@ -200,16 +222,17 @@ def test_two_runs_with_one_output(tmp_path: Path, outside: bool) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM")
-def test_a_run_that_is_told_to_end_cleans_up(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_run_that_is_told_to_end_cleans_up(tmp_path: Path, sent: signal.Signals, code: int) -> None:
     (tmp_path / "m.onnx").write_bytes(model(3000).SerializeToString())
     words = [sys.executable, "-m", "onnxfix", "repair", "m.onnx", "-o", "o.onnx", "--verify", "numeric"]
     with subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as run:
         while not any("onnxfix-tmp" in name for name in names(tmp_path)):
             assert run.poll() is None, run.stderr and run.stderr.read()
             time.sleep(0.01)
-        run.send_signal(signal.SIGTERM)
+        run.send_signal(sent)
         told = run.communicate(timeout=60)[1]
-    assert (run.returncode, told) == (143, b"")
+    assert (run.returncode, told) == (code, b"")
     assert names(tmp_path) == ["m.onnx"]
 
 
