@@ -21,7 +21,10 @@ NAMES = [
 ]
 
 SIGNATURES = {
-    "check": ("(model, *, target=None, select=(), ignore=(), rules=(), ask_target=True, progress=<class 'str'>)"),
+    "check": (
+        "(model, *, target=None, select=(), ignore=(), rules=(), ask_target=True, ask_limit=300.0, "
+        "progress=<class 'str'>)"
+    ),
     "repair": (
         "(model, output=None, *, target=None, opset=None, select=(), ignore=(), unsafe_fixes=False, "
         "interface_changes=False, rules=(), verify='engine', inputs=None, freeze=None, shapes=None, "

@@ -8,7 +8,7 @@ from typing import Literal
 
 from onnxfix.actions import Context
 from onnxfix.actions.refusals import NOTHING, Refusals
-from onnxfix.api.proof import candidate_file
+from onnxfix.api.asking import ASK_LIMIT, Library
 from onnxfix.errors import NotConverged
 from onnxfix.fixpoint.conversion import repaired
 from onnxfix.fixpoint.diagnose import Finding
@@ -18,10 +18,9 @@ from onnxfix.legalise import Answer, answer_of, known_refusals, legalise
 from onnxfix.model import Model
 from onnxfix.model.inference import DEADLY
 from onnxfix.model.origin import origin_of
-from onnxfix.records import Check, Diagnostic, State
+from onnxfix.records import Diagnostic, State
 from onnxfix.rewrite.rule import Rule
 from onnxfix.targets import operator_source
-from onnxfix.verify.engine import is_installed, verify_engine
 
 WHOLE = "OFX798"
 """The rule about a refusal that no node accounts for: told where no other error explains it."""
@@ -41,17 +40,23 @@ class Checked:
 
 
 def checked(
-    model: Model, rules: Sequence[Rule], options: Options, *, ask: bool, progress: Callable[[str], object] = str
+    model: Model,
+    rules: Sequence[Rule],
+    options: Options,
+    *,
+    ask_limit: float = ASK_LIMIT,
+    progress: Callable[[str], object] = str,
 ) -> Checked:
     """One look at a model for `options.target`.
 
-    With `ask` the target's own parser and builder are asked where they are installed.  A model that they take has no
-    refused node, whatever the fact base says; of one that they refuse both tell, since a builder names one node at a
-    time.  Elsewhere the fact base answers alone.
+    The target's own parser and builder are asked where they are installed, for `ask_limit` seconds (0: not at all).  A
+    model that they take has no refused node, whatever the fact base says; of one that they refuse both tell, since a
+    builder names one node at a time.  Elsewhere, and where they do not answer in time, the fact base answers alone.
     """
     context, findings = look(model, rules, options)
     deadly = context.complaint.startswith(DEADLY)
-    answer = _asked(model, context, options, progress) if ask and not deadly else Answer()
+    library = Library(options, ask_limit, progress)
+    answer = _asked(model, context, library) if not deadly else Answer()
     refusals = _merged(answer, context, options)
     refused = bool(answer.asked) and not answer.taken
     if refusals or refused:
@@ -62,22 +67,16 @@ def checked(
     if deadly:
         state = "blocked"
     elif refused or any(item.level == "error" for item in diagnostics):
-        state = _state(model, rules, options, refusals, answer, progress)
+        state = _state(model, rules, refusals, answer, library)
     if state == "repairable":  # other fixes take care of it
         diagnostics = [item for item in diagnostics if item.code != UNREPAIRED]
     return Checked(tuple(diagnostics), context.complaint, state, answer)
 
 
-def _asked(model: Model, context: Context, options: Options, progress: Callable[[str], object]) -> Answer:
-    if options.target is None or not is_installed(options.target):
+def _asked(model: Model, context: Context, library: Library) -> Answer:
+    if not library.present:
         return Answer()
-    progress("asking the target")
-    return answer_of(_build(Outcome(model), options), context.scopes, options.target)
-
-
-def _build(outcome: Outcome, options: Options) -> Check:
-    with candidate_file(outcome, None) as file:
-        return verify_engine(file.path, options.target, run=False)
+    return answer_of(library.says(Outcome(model)), context.scopes, library.options.target)
 
 
 def _merged(answer: Answer, context: Context, options: Options) -> Refusals:
@@ -119,22 +118,15 @@ def _told(finding: Finding, refusals: Refusals, answer: Answer, options: Options
     return replace(plain, said=said, source=source, origin=origin)
 
 
-def _state(
-    model: Model,
-    rules: Sequence[Rule],
-    options: Options,
-    refusals: Refusals,
-    answer: Answer,
-    progress: Callable[[str], object],
-) -> State:
+def _state(model: Model, rules: Sequence[Rule], refusals: Refusals, answer: Answer, library: Library) -> State:
     """Whether safe fixes make the target take the model: tried, and asked again where the target is here."""
-    progress("trying the repair")
+    library.progress("trying the repair")
     try:
-        outcome = repaired(model, rules, options, refusals)
+        outcome = repaired(model, rules, library.options, refusals)
     except NotConverged:
         return "blocked"
     if answer.asked:
-        attempt = legalise(outcome, rules, options, lambda made: _build(made, options))
+        attempt = legalise(outcome, rules, library.options, library.says)
         outcome = attempt.outcome
         if attempt.engine is not None and attempt.engine.outcome == "failed":
             return "blocked"

@@ -20,7 +20,8 @@ class Checking:
     """What to check a model with.
 
     `targets` are canonical names, "" for a machine without TensorRT; `select` and `ignore` hold rules, `rules` are
-    folders; `cache` is the folder of kept reports, "" for none.
+    folders; `cache` is the folder of kept reports, "" for none.  `ask_limit` are the seconds in which a target's own
+    library has to answer, where `ask_target` is set.
     """
 
     targets: tuple[str, ...]
@@ -28,6 +29,7 @@ class Checking:
     ignore: tuple[str, ...] = ()
     rules: tuple[str, ...] = ()
     ask_target: bool = True
+    ask_limit: float = 300.0
     cache: str = ""
 
     def settings(self) -> dict[str, Any]:
@@ -66,13 +68,18 @@ class Checking:
             ignore=self.ignore,
             rules=self.rules,
             ask_target=self.ask_target,
+            ask_limit=self.ask_limit,
             progress=progress,
         )
         kept.put(path, report, [path.parent / name for name in weight_files(load(path))])
         return report
 
+    @property
+    def _asking(self) -> float:
+        return self.ask_limit if self.ask_target else 0.0
+
     def _cache(self, target: str) -> Cache:
-        return _question(self.cache, self.rules).of(self.select, self.ignore, self.ask_target).of(target)
+        return _question(self.cache, self.rules).of(self.select, self.ignore, self._asking).of(target)
 
 
 def checking_of(settings: Mapping[str, Any]) -> Checking:

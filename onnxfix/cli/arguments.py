@@ -29,6 +29,28 @@ def declare_format(parser: argparse.ArgumentParser, *more: str) -> None:
     parser.add_argument("--format", choices=choices, default="text", help="text is the default")
 
 
+def declare_asking(parser: argparse.ArgumentParser, seconds: float) -> None:
+    """--ask-limit; `seconds` is its default."""
+    parser.add_argument(
+        "--ask-limit",
+        metavar="SECONDS",
+        type=seconds_of,
+        default=seconds,
+        help=f"how long a TensorRT that is installed may take to answer (default: {seconds:g}; 0: it is not asked)",
+    )
+
+
+def seconds_of(text: str) -> float:
+    """A number of seconds, 0 or more."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds")
+    return seconds
+
+
 def words(text: str) -> list[str]:
     """The words of a comma-separated list."""
     return [word.strip() for word in text.split(",") if word.strip()]

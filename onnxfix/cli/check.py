@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from onnxfix.cli import check_run
-from onnxfix.cli.arguments import declare_folders, words
+from onnxfix.cli.arguments import declare_asking, declare_folders, words
 from onnxfix.cli.batch import batch, declare_batch, tell_lines, tell_summary, with_error_told
 from onnxfix.cli.config import Settings, settings
 
@@ -42,6 +42,7 @@ def declare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--ignore", metavar="RULES", type=words, action="extend", help="not these")
     declare_folders(parser)
     parser.add_argument("--static", action="store_true", help="do not ask a TensorRT that is installed")
+    declare_asking(parser, 300.0)
     parser.add_argument("--baseline", metavar="FILE", type=Path, help="do not tell the findings that FILE lists")
     parser.add_argument("--write-baseline", metavar="FILE", type=Path, help="write all findings to FILE; exit with 0")
     parser.add_argument("--statistics", action="store_true", help="only how often each rule finds something")
@@ -88,6 +89,7 @@ def _tasks(places: Sequence[Place], chosen: Settings, options: argparse.Namespac
         select=chosen.select,
         rules=tuple(map(str, chosen.rules)),
         ask_target=not options.static,
+        ask_limit=min(options.ask_limit, options.time_limit / 2) if len(places) > 1 else options.ask_limit,
         cache="" if options.no_cache else str(options.cache_dir or default_folder()),
     )
     every = [(place, replace(checking, ignore=chosen.for_file(Path(place.path)).ignore)) for place in places]

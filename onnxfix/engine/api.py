@@ -13,7 +13,7 @@ from onnxfix import sandbox
 from onnxfix.engine.backend import choose, gpu_present
 from onnxfix.engine.options import BuildOptions
 from onnxfix.engine.profile import Sizes
-from onnxfix.engine.records import EngineError, EngineResult
+from onnxfix.engine.records import PARSING, EngineError, EngineResult, Stage
 from onnxfix.errors import OnnxfixError
 
 _SHAPE_ELEMENTS = 64
@@ -41,7 +41,8 @@ def build(
     the profile is made for them.
     `options` has the rest; `runtime_cache` is a file for the kernels that TensorRT-RTX compiles on this GPU.
     `progress` is called with the name of a phase and the fraction that is done. `box` is the sandbox to build in.
-    A model that kills or hangs the library has the outcome "crashed" or "timeout".
+    A model that kills or hangs the library has the outcome "crashed" or "timeout"; the stage of a timeout's error
+    says whether the parser was still reading.
     Raises OnnxfixError when the library is not installed, or lacks what `options` ask for.
     """
     library = choose(flavour)
@@ -51,6 +52,13 @@ def build(
     if compute_capability:
         options = replace(options, compute_capabilities=(compute_capability,))
     failed = EngineResult("build_failed", library, ", ".join(options.compute_capabilities), gpu_present())
+    phases = [PARSING]
+
+    def told(news: tuple[str, float]) -> None:
+        phases.append(news[0])
+        if progress is not None:
+            progress(news)
+
     try:
         result = (box or sandbox.default()).call(
             "onnxfix.engine.builder:build_file",
@@ -62,13 +70,14 @@ def build(
             str(plan.absolute()) if plan else "",
             str(runtime_cache.absolute()) if runtime_cache else "",
             timeout=timeout,
-            progress=progress,
+            progress=told,
         )
     except sandbox.SandboxCrash as crash:
         error = EngineError("CRASH", f"{library.title} crashed on this model ({crash.signal})", stage="build")
         return replace(failed, outcome="crashed", errors=(error,), signal=crash.signal)
     except sandbox.SandboxTimeout:
-        error = EngineError("TIMEOUT", f"{library.title} took longer than {timeout:g} s", stage="build")
+        stage: Stage = "parse" if phases[-1] == PARSING else "build"
+        error = EngineError("TIMEOUT", f"{library.title} took longer than {timeout:g} s", stage=stage)
         return replace(failed, outcome="timeout", errors=(error,), seconds=timeout)
     assert isinstance(result, EngineResult)
     return result

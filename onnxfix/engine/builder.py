@@ -19,7 +19,7 @@ from onnxfix.engine.log import causes, logger
 from onnxfix.engine.monitor import monitor
 from onnxfix.engine.network import inputs_of, layers_of, naming, tensors_of
 from onnxfix.engine.options import BuildOptions, is_strong, make_config, network_flags, plain_capability
-from onnxfix.engine.records import EngineError, EngineResult, Flavour, InputRange, Network
+from onnxfix.engine.records import BUILDING, PARSING, EngineError, EngineResult, Flavour, InputRange, Network
 from onnxfix.errors import OnnxfixError
 from onnxfix.sandbox.progress import tell
 
@@ -81,7 +81,7 @@ def _parse_and_build(job: _Job, result: EngineResult) -> EngineResult:
     strong = job.options.strongly_typed or "model" in job.options.precision
     network = job.builder.create_network(network_flags(job.module, strong))
     config = _config(job, network)  # a wrong option is told before anything else is done
-    tell(("Parsing", 0.0))
+    tell((PARSING, 0.0))
     parser = job.module.OnnxParser(network, job.log)
     parsed = parser.parse_from_file(job.path)
     errors = tuple(parser_errors(parser))
@@ -92,6 +92,7 @@ def _parse_and_build(job: _Job, result: EngineResult) -> EngineResult:
         errors += (_no_output(parsed),)
     if not parsed or network.num_outputs == 0:
         return replace(result, outcome="build_failed" if parsed else "parse_failed", errors=errors)
+    tell((BUILDING, 0.0))
     return _build(job, network, config, result)
 
 

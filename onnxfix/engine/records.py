@@ -10,6 +10,12 @@ from onnxfix.engine.tensors import IoTensor
 BuildOutcome = Literal["built", "parse_failed", "build_failed", "crashed", "timeout"]
 
 
+Stage = Literal["parse", "build"]
+
+PARSING, BUILDING = "Parsing", "Building"
+"""The names of the stages as progress tells them, each when it begins."""
+
+
 @dataclass(frozen=True, slots=True)
 class Flavour:
     """An installed library: `name` is its Python module ("tensorrt" or "tensorrt_rtx"), `version` as in "1.7.1.116".
@@ -40,7 +46,7 @@ class EngineError:
     message: str
     node: str = ""
     op_type: str = ""
-    stage: Literal["parse", "build"] = "parse"
+    stage: Stage = "parse"
     index: int = -1
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from onnxfix.records import CheckReport
-from onnxfix.report.merged import Merged, merged
+from onnxfix.report.merged import Merged, merged, notes
 
 _COMMANDS = {"error": "error", "warning": "warning", "note": "notice"}
 
 
 def text(reports: Sequence[CheckReport], errors: Sequence[str]) -> str:
-    """One line for each finding, complaint and unreadable file (workflow commands of GitHub Actions)."""
+    """One line for each finding, complaint, note and unreadable file (workflow commands of GitHub Actions)."""
     return "".join(f"{line}\n" for line in (*_lines(reports), *(f"::error::{_data(error)}" for error in errors)))
 
 
@@ -20,6 +20,8 @@ def _lines(reports: Sequence[CheckReport]) -> Iterator[str]:
     complaints = {report.model: report.complaint for report in reports if report.complaint}
     for model, complaint in complaints.items():
         yield f"::error file={_property(model)},title=onnx.checker::{_data(complaint)}"
+    for model, note in notes(reports):
+        yield f"::notice file={_property(model)},title=onnxfix::{_data(note)}"
 
 
 def _finding(item: Merged) -> str:

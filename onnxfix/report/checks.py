@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from onnxfix.records import CheckReport
-from onnxfix.report.merged import Merged, merged, name_of
+from onnxfix.report.merged import Merged, merged, name_of, notes
 from onnxfix.report.text import sentence, visible
 
 MOST = 50
@@ -27,8 +27,9 @@ def document(reports: Sequence[CheckReport], errors: Sequence[str]) -> dict[str,
 
 
 def markdown(reports: Sequence[CheckReport], errors: Sequence[str]) -> str:
-    """The table of models and targets, and a list of findings for each model."""
-    return "\n".join([*_table(reports), "", *_models(reports), *(f"* {_safe(error)}" for error in errors)]) + "\n"
+    """The table of models and targets, a list of findings for each model, and notes."""
+    rest = [*(f"{model}: {note}" for model, note in notes(reports)), *errors]
+    return "\n".join([*_table(reports), "", *_models(reports), *(f"* {_safe(line)}" for line in rest)]) + "\n"
 
 
 def _table(reports: Sequence[CheckReport]) -> Iterator[str]:

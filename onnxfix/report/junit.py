@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from xml.etree import ElementTree as Xml
 
 from onnxfix.records import CheckReport, Diagnostic
-from onnxfix.report.merged import name_of
+from onnxfix.report.merged import name_of, notes
 from onnxfix.report.text import sentence
 
 
@@ -33,6 +33,8 @@ def text(reports: Sequence[CheckReport], errors: Sequence[str]) -> str:
 
 def _case(suite: Xml.Element, report: CheckReport) -> None:
     case = Xml.SubElement(suite, "testcase", classname=sentence(name_of(report)), name=sentence(report.model))
+    if told := notes([report]):
+        Xml.SubElement(case, "system-out").text = "\n".join(sentence(note) for _, note in told)
     if not report.exit_code:
         return
     defects = [item for item in report.diagnostics if item.level != "note"]

@@ -36,3 +36,9 @@ def _short(item: Diagnostic, report: CheckReport) -> str:
     """The message without the target's own name and words, which differ where the finding does not."""
     text = item.message.split(item.said)[0] if item.said else item.message
     return text.replace(report.target, "")
+
+
+def notes(reports: Iterable[CheckReport]) -> list[tuple[str, str]]:
+    """(model, what the reader has to know of how it was checked), each once; nothing where the target itself answered."""
+    told = ((report.model, note) for report in reports if not report.asked for note in report.notes)
+    return list(dict.fromkeys(told))

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from onnxfix import __version__
 from onnxfix.records import CheckReport, Diagnostic
-from onnxfix.report.merged import Merged, merged
+from onnxfix.report.merged import Merged, merged, notes
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 _ORIGIN = re.compile(r"(?P<file>.+):(?P<line>\d+) in ")
@@ -20,7 +20,7 @@ _CHECKER = Diagnostic("ONNX", "onnx-checker", "error", "The ONNX checker refuses
 
 
 def document(reports: Sequence[CheckReport], errors: Sequence[str]) -> dict[str, Any]:
-    """One run: a result for each finding, a rule with its page for each code, a notification for each bad file."""
+    """One run: a result for each finding, a rule with its page for each code, a notification for each bad file and note."""
     complaints = {report.model: report.complaint for report in reports if report.complaint}
     found = [*merged(reports), *(_complaint(model, said) for model, said in complaints.items())]
     codes = {item.diagnostic.code: item.diagnostic for item in found}
@@ -33,7 +33,10 @@ def document(reports: Sequence[CheckReport], errors: Sequence[str]) -> dict[str,
     order = {code: index for index, code in enumerate(sorted(codes))}
     invocation = {
         "executionSuccessful": not errors,
-        "toolExecutionNotifications": [{"level": "error", "message": {"text": error}} for error in errors],
+        "toolExecutionNotifications": [
+            *({"level": "error", "message": {"text": error}} for error in errors),
+            *({"level": "note", "message": {"text": f"{model}: {note}"}} for model, note in notes(reports)),
+        ],
     }
     results = [_result(item, order[item.diagnostic.code]) for item in found]
     run = {"tool": {"driver": driver}, "invocations": [invocation], "columnKind": "utf16CodeUnits", "results": results}

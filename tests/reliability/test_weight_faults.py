@@ -73,7 +73,7 @@ def test_check_says_so_too(model: Path, spoilt: str) -> None:
     spoil, said = SPOILT[spoilt]
 
     def watch(text: str) -> None:
-        if text == "asking the target":
+        if text.startswith("asking the target"):
             spoil(model.parent / "w.bin")
 
     with pytest.raises(ModelFileError, match=said):

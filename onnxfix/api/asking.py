@@ -1,0 +1,52 @@
+"""The target's own library, asked about models within a limit of time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from onnxfix.api.proof import candidate_file
+from onnxfix.engine import Flavour
+from onnxfix.fixpoint.options import Options
+from onnxfix.fixpoint.rounds import Outcome
+from onnxfix.records import Check
+from onnxfix.verify.engine import is_installed, verify_engine
+
+ASK_LIMIT = 300.0
+"""Seconds that the library may take for one model and what its repair comes to, if nothing else is said.  A build takes
+TensorRT-RTX 1.7.1 about four times as long for twice the nodes (onnxfix.model.patience), so that no limit is long enough
+for every model."""
+
+
+@dataclass
+class Library:
+    """The library that `options.target` names; `seconds` is how long all its answers together may still take."""
+
+    options: Options
+    seconds: float = ASK_LIMIT
+    progress: Callable[[str], object] = str
+
+    @property
+    def present(self) -> bool:
+        """Whether it is on this machine and has time left."""
+        return self.seconds > 0 and self.options.target is not None and is_installed(self.options.target)
+
+    def says(self, outcome: Outcome) -> Check:
+        """Its parser's and builder's word on a model; not verified when the time is up."""
+        limit, started = self.seconds, time.monotonic()
+        if limit <= 0:
+            return Check("engine", "not_verified", "the target was not asked again: its time was up")
+        self.progress(f"asking the target (at most {limit:.0f} s)")
+        with candidate_file(outcome, None) as file:
+            check = verify_engine(file.path, self.options.target, timeout=limit, run=False)
+        self.seconds -= time.monotonic() - started
+        return replace(check, reason=_unanswered(check, limit)) if check.details.get("outcome") == "timeout" else check
+
+
+def _unanswered(check: Check, limit: float) -> str:
+    """What a library told that was stopped: its parser comes before its builder."""
+    title, stage = Flavour(**check.details["flavour"]).title, check.details["errors"][0]["stage"]
+    silent = "takes the model, its builder gave" if stage == "build" else "gave"
+    rest = "what is told here comes of rules and facts (--ask-limit SECONDS lets it take longer)"
+    return f"the parser of {title} {silent} no answer within {limit:.0f} s; {rest}"
