@@ -12,7 +12,7 @@ from typing import Any, Literal
 Level = Literal["error", "warning", "note"]
 Applicability = Literal["safe", "unsafe", "display"]
 Outcome = Literal["passed", "failed", "not_verified"]
-Kind = Literal["defect", "refused", "silent_wrong", "precision"]
+Kind = Literal["defect", "refused", "silent_wrong", "precision", "unknown"]
 State = Literal["ready", "repairable", "blocked"]
 
 
@@ -22,9 +22,9 @@ class Diagnostic:
 
     `scope` is "" in the main graph, else the path of the subgraph or function (`if_1/then_branch`).
     `fix` is None when nothing can repair it.  `kind`: the target refuses it ("refused"), takes it and computes
-    something else ("silent_wrong"), or computes it less exactly ("precision"); "defect" is anything else.  `said` is
-    the target's own text, or the fact base's, and `source` whose word that is.  `origin` is the line of Python that
-    the exporter recorded for the node.
+    something else ("silent_wrong"), or computes it less exactly ("precision"), or no source says whether it takes the
+    operator ("unknown"); "defect" is anything else.  `said` is the target's own text, or the fact base's, and `source`
+    whose word that is.  `origin` is the line of Python that the exporter recorded for the node.
     """
 
     code: str

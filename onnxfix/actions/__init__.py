@@ -30,7 +30,7 @@ from onnxfix.actions.node_names import unique_node_names
 from onnxfix.actions.own_outputs import own_outputs
 from onnxfix.actions.parameters import parameters_of
 from onnxfix.actions.prune import close_initializers, prune_initializers, prune_inputs, prune_nodes
-from onnxfix.actions.report_facts import report_half_overflow, report_ignored, report_precisions
+from onnxfix.actions.report_facts import report_half_overflow, report_ignored, report_precisions, report_unknown
 from onnxfix.actions.report_refused import report_refused, report_refused_model
 from onnxfix.actions.retype_interface import retype_interface
 from onnxfix.actions.separate_dimensions import separate_dimensions
@@ -79,6 +79,7 @@ ACTIONS: Mapping[str, Action] = {
     "prune_nodes": prune_nodes,
     "report_half_overflow": report_half_overflow,
     "report_precisions": report_precisions,
+    "report_unknown": report_unknown,
     "report_ignored": report_ignored,
     "report_refused": report_refused,
     "report_refused_model": report_refused_model,

@@ -1,4 +1,4 @@
-"""Facts about the target that are no refusal: attributes without effect, precisions, numbers too large for float16."""
+"""Facts about the target that are no refusal: attributes without effect, precisions, what is not known of it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from onnxfix.actions.context import Context
 from onnxfix.model.edit import Proposal
 from onnxfix.model.scope import Scope
 from onnxfix.model.types import STANDARD
-from onnxfix.targets import Target, gpu_precision, supports
+from onnxfix.targets import Target, gpu_precision, supports, unknown_operator
 
 HALF_MAX = float(np.finfo(np.float16).max)
 """65504: larger numbers become infinite in float16 (IEEE 754)."""
@@ -69,6 +69,26 @@ def _precisions(scope: Scope, node: onnx.NodeProto) -> Iterator[str]:
     quantized = node.op_type.startswith(("QLinear", "QuantizeLinear", "DynamicQuantizeLinear"))
     if (quantized and made & _BYTES) or node.op_type in ("MatMulInteger", "ConvInteger"):
         yield "int8"
+
+
+def report_unknown(context: Context) -> Iterator[Proposal]:
+    """A note for each operator of which no source says whether the target takes it; at its first node.
+
+    A call of a function of the model is no operator.
+    """
+    if context.target is None:
+        return
+    functions = {(function.domain, function.name) for function in context.model.proto.functions}
+    told: set[str] = set()
+    for scope, index in context.every_node():
+        node = scope.nodes[index]
+        if node.op_type in told or (node.domain, node.op_type) in functions:
+            continue
+        told.add(node.op_type)
+        reason = unknown_operator(context.target, node.op_type)
+        if reason:
+            plugin = "" if onnx.defs.has(node.op_type) else f" of {node.domain}, which needs a plugin of that name"
+            yield Proposal(f"{reason}{plugin}", scope, index)
 
 
 def report_half_overflow(context: Context) -> Iterator[Proposal]:

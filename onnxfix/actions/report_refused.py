@@ -17,7 +17,8 @@ def report_refused(context: Context) -> Iterator[Proposal]:
         cause = f" ({causes[0].cause})" if causes else ""
         node = scope.nodes[index]
         name = node.name or next(filter(None, node.output), "")
-        advice = "" if scope.id or not name else f"--cut {name} ends the graph before it; "
+        behind = any(value in scope.producer for value in node.input)  # else nothing would be left of the graph
+        advice = "" if scope.id or not name or not behind else f"--cut {name} ends the graph before it; "
         yield Proposal(f"{node.op_type} is refused, no rule rewrites it; {advice}{said}{cause}", scope, index)
 
 

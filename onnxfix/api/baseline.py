@@ -15,17 +15,19 @@ from onnxfix.records import CheckReport, Diagnostic
 
 _FORM = 1
 _CHECKER = "the ONNX checker"
+_WRITER = "`onnxfix check ... --write-baseline FILE` writes one"
 
 
 def read_baseline(path: Path) -> dict[str, list[str]]:
     """The findings by model; model paths are relative to the file.  Raises OnnxfixError for any other file."""
     try:
         table = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
-        hint = "`onnxfix check ... --write-baseline FILE` writes one"
-        raise OnnxfixError(f"is no baseline: {error}", where=str(path), hint=hint) from None
+    except OSError as error:
+        raise OnnxfixError(f"cannot be read: {error.strerror or error}", where=str(path), hint=_WRITER) from None
+    except ValueError as error:
+        raise OnnxfixError(f"is no baseline: {error}", where=str(path), hint=_WRITER) from None
     if not isinstance(table, dict) or table.get("version") != _FORM or not _is_listing(table.get("findings")):
-        raise OnnxfixError(f"is no baseline of form {_FORM}", where=str(path))
+        raise OnnxfixError(f"is no baseline of form {_FORM}", where=str(path), hint=_WRITER)
     findings: dict[str, list[str]] = table["findings"]
     return findings
 

@@ -62,6 +62,7 @@ def checked(
     if refusals or refused:
         context, findings = look(model, rules, options, replace(refusals, model=answer.said if refused else ""))
         findings = _without_doubles(answered(findings))
+    findings = [finding for finding in findings if not _known(finding, refusals, answer)]
     diagnostics = [_told(finding, refusals, answer, options) for finding in findings]
     state: State = "ready"
     if deadly:
@@ -84,6 +85,13 @@ def _merged(answer: Answer, context: Context, options: Options) -> Refusals:
         return NOTHING
     known = known_refusals(context.scopes, options.target)
     return answer.refusals.with_nodes(known.wide, known.exact)
+
+
+def _known(finding: Finding, refusals: Refusals, answer: Answer) -> bool:
+    """Whether what a note calls unknown is known after all: the target was asked, or the node is refused."""
+    scope, index = finding.proposal.scope, finding.proposal.node
+    refused = index is not None and refusals.of(scope, index) is not None
+    return finding.rule.kind == "unknown" and (bool(answer.asked) or refused)
 
 
 def _without_doubles(findings: Sequence[Finding]) -> list[Finding]:

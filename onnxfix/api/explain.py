@@ -79,6 +79,7 @@ def _rule(word: str) -> Rule | None:
 
 
 MOST_NAME = 80
+_LOGS = (".log", ".txt", ".out", ".err")
 
 
 def _is_file(words: str) -> bool:
@@ -108,4 +109,5 @@ def _unknown(word: str) -> OnnxfixError:
 
     names = [*advice_ids(), *(name for rule in load_rules() for name in (rule.code, rule.name))]
     close = ", ".join(get_close_matches(word, names)) or "`onnxfix rules` lists the codes; put a message in quotes"
-    return OnnxfixError(f"nothing is known of {word!r}", hint=close)
+    missing = ", and there is no such file" if Path(word).suffix in _LOGS or "/" in word else ""
+    return OnnxfixError(f"nothing is known of {word!r}{missing}", hint=close)

@@ -90,13 +90,15 @@ def repair(
         if written:
             file.publish()
         rest = write_rest(outcome.rest, written)
+    answered = attempt.engine is not None and attempt.engine.outcome != "not_verified"
+    remaining = [finding for finding in outcome.remaining if not (answered and finding.rule.kind == "unknown")]
     return RepairReport(
         model=original.label,
         target=title_of(options.target),
         before=summary(original),
         after=summary(outcome.model),
         fixes=tuple(outcome.journal),
-        remaining=tuple(finding.diagnostic() for finding in outcome.remaining),
+        remaining=tuple(finding.diagnostic() for finding in remaining),
         withheld=tuple(Withheld(finding.diagnostic(), why) for finding, why in outcome.withheld),
         verdict=verdict,
         output=str(written or ""),

@@ -67,7 +67,7 @@ def _kind(word: str) -> Literal["list", "folder", "pattern", "file"]:
 def _listed(word: str) -> list[str]:
     """The lines of a list."""
     try:
-        text = sys.stdin.read() if word == "@-" else Path(word[1:]).read_text(encoding="utf-8")
+        text = (sys.stdin.read() if sys.stdin else "") if word == "@-" else Path(word[1:]).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is no text in UTF-8"
         raise OnnxfixError(f"cannot be read: {reason}", where=word[1:], hint="@FILE names a list of models") from None

@@ -177,7 +177,7 @@ def _write(
     if options.statistics and options.format == "text":
         terminal.write(matrix.statistics_lines(reports))
     elif options.format == "text":
-        terminal.write(matrix.matrix_lines(reports))
+        terminal.write(matrix.matrix_lines(reports, terminal.width()))
     elif options.format == "json":
         document = checks.document(reports, errors)
         json.write(runs.within(document) if runs else document)

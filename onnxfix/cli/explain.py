@@ -24,7 +24,7 @@ def run(options: argparse.Namespace) -> int:
     from onnxfix.report import json, terminal
 
     words = " ".join(options.words)
-    piped = sys.stdin.buffer.read(MOST).decode("utf-8", "replace") if words == "-" else None
+    piped = sys.stdin.buffer.read(MOST).decode("utf-8", "replace") if words == "-" and sys.stdin else None
     found = explain(words, target=options.target, piped=piped)
     if options.format == "json":
         json.write(found.to_json())

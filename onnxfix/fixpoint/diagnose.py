@@ -63,7 +63,7 @@ class Finding:
             op_type="" if node is None else node.op_type,
             value=self.proposal.value,
             fix=self.applicability,
-            kind=self.rule.kind if self.level == "error" or self.rule.kind == "precision" else "defect",
+            kind=self.rule.kind if self.level == "error" or self.rule.kind in ("precision", "unknown") else "defect",
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from onnxfix.records import CheckReport
+from onnxfix.report.commands import fixing_command
 from onnxfix.report.merged import Merged, merged, notes
 
 _COMMANDS = {"error": "error", "warning": "warning", "note": "notice"}
@@ -29,7 +30,8 @@ def _finding(item: Merged) -> str:
     place = "/".join(filter(None, (found.scope, found.node or found.value)))
     parts = [f"{place}: " if place else "", found.message, f" ({', '.join(item.targets)})"]
     parts += [f"; made by {found.origin}" if found.origin else ""]
-    parts += ["; `onnxfix repair` fixes it" if found.fix == "safe" else ""]
+    command = fixing_command(found, item.targets)
+    parts += [f"; `{command}` fixes it" if command else ""]
     title = f"{found.code} {found.rule}"
     return f"::{_COMMANDS[found.level]} file={_property(item.model)},title={_property(title)}::{_data(''.join(parts))}"
 

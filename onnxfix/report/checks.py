@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from onnxfix.records import CheckReport
+from onnxfix.report.commands import fixing_command
 from onnxfix.report.merged import Merged, merged, name_of, notes
 from onnxfix.report.text import sentence, visible
 
@@ -58,7 +59,8 @@ def _finding(item: Merged) -> str:
     found = item.diagnostic
     place = "/".join(filter(None, (found.scope, found.node or found.value)))
     where = f" at {_safe(place)}" if place else ""
-    repair = ", repaired by `onnxfix repair`" if found.fix == "safe" else ""
+    command = fixing_command(found, item.targets)
+    repair = f", repaired by `{command}`" if command else ""
     return f"* {found.level} {_safe(found.code)}{where}: {_safe(found.message)} ({', '.join(item.targets)}){repair}"
 
 

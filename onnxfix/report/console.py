@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
-from onnxfix.records import AppliedFix, Check, CheckReport, Culprit, Diagnostic, InterfaceChange, RepairReport
+from onnxfix.records import AppliedFix, Check, CheckReport, Culprit, InterfaceChange, RepairReport
+from onnxfix.report.commands import repair_command
 from onnxfix.report.groups import entry_lines, grouped, of_diagnostic, of_fix, of_withheld
 from onnxfix.report.text import Line, counted, listed, sentence, visible
 
@@ -30,7 +31,7 @@ def check_lines(report: CheckReport) -> Iterator[Line]:
         yield (("The ONNX checker refuses the model: ", "red"), sentence(report.complaint))
     if not report.asked:
         yield from (("note: ", sentence(note)) for note in report.notes)
-    yield _tally(report.diagnostics, report.complaint)
+    yield _tally(report)
 
 
 def repair_lines(report: RepairReport, *, diff: bool = False) -> Iterator[Line]:
@@ -103,13 +104,14 @@ def _nodes(report: RepairReport) -> str:
     return counted(old, "node") if old == new else f"{old} -> {counted(new, 'node')}"
 
 
-def _tally(diagnostics: Sequence[Diagnostic], complaint: str) -> Line:
+def _tally(report: CheckReport) -> Line:
+    diagnostics = report.diagnostics
     if not diagnostics:
-        return ("No rule finds a defect.",) if complaint else (("No defects.", "green"),)
+        return ("No rule finds a defect.",) if report.complaint else (("No defects.", "green"),)
     levels = Counter(item.level for item in diagnostics)
     counts = ", ".join(counted(levels[level], level) for level in ("error", "warning", "note") if levels[level])
     defects = Counter(item.fix for item in diagnostics if item.level != "note")
-    able = [f"[*] `onnxfix repair` fixes {defects['safe']}."] if defects["safe"] else []
+    able = [f"[*] `{repair_command(report.target_name)}` fixes {defects['safe']}."] if defects["safe"] else []
     able += [f"[!] {defects['unsafe']} with --unsafe-fixes."] if defects["unsafe"] else []
     return (" ".join((f"{counts}.", *able)),)
 

@@ -10,6 +10,7 @@ from onnxfix.report.text import Line, counted, sentence, visible
 
 if TYPE_CHECKING:
     from onnxfix.api.explain import ExplainReport
+    from onnxfix.rewrite.rule import Rule
     from onnxfix.targets import Advice
 
 _FRAGMENT = 120
@@ -20,13 +21,23 @@ def explain_lines(report: ExplainReport) -> Iterator[Line]:
     if report.rule:
         yield from page_lines(report.rule)
         if report.rule.applicability == "safe" and not report.rule.step:
-            yield (("command   ", "dim"), f"onnxfix repair MODEL --select {report.rule.code}")
+            yield (("command   ", "dim"), f"onnxfix repair MODEL --select {report.rule.code}{_target_of(report.rule)}")
         return
     for advice in report.advice:
         yield from _advice(advice, report.lines)
     yield from (("note: ", sentence(note)) for note in report.notes)
     if not report.advice:
         yield (("Nothing known is said there.", "yellow"), " `onnxfix check MODEL` looks at the model itself.")
+
+
+def _target_of(rule: Rule) -> str:
+    """The option for a rule that is for some targets only: the newest of them."""
+    from onnxfix.targets.overview import releases
+
+    if rule.target is None or not rule.target.track:
+        return ""
+    covered = [item for item in releases() if rule.target.covers(item.track, item.key)]
+    return f" --target {covered[-1].track}{covered[-1].key}" if covered else ""
 
 
 def _advice(advice: Advice, lines: int) -> Iterator[Line]:

@@ -8,15 +8,18 @@ from collections.abc import Iterable, Iterator, Sequence
 from onnxfix.records import CheckReport, Diagnostic
 from onnxfix.report.console import FINDINGS
 from onnxfix.report.groups import grouped, of_diagnostic
-from onnxfix.report.merged import merged, name_of, notes
+from onnxfix.report.merged import merged, name_of
 from onnxfix.report.text import Line, counted, sentence, visible
 
 _PATH = 400
 _STYLES = {"ready": "green", "repairable": "yellow", "blocked": "bold red"}
 
 
-def matrix_lines(reports: Sequence[CheckReport]) -> Iterator[Line]:
-    """The findings of each model by the targets they are for, and then the table."""
+def matrix_lines(reports: Sequence[CheckReport], width: int | None = None) -> Iterator[Line]:
+    """The findings of each model by the targets they are for, and then the table.
+
+    A table that is wider than `width` characters (None: no limit) is cut into several below each other.
+    """
     for model in dict.fromkeys(report.model for report in reports):
         own = [report for report in reports if report.model == model]
         yield (
@@ -24,7 +27,7 @@ def matrix_lines(reports: Sequence[CheckReport]) -> Iterator[Line]:
             f"   opset {own[0].summary.opset}, {counted(own[0].summary.nodes, 'node')}",
         )
         yield from _findings(own)
-    yield from _table(reports)
+    yield from _table(reports, width)
     asked = sorted({report.asked for report in reports if report.asked})
     here = f"{', '.join(asked)} asked itself; " if asked else ""
     yield (
@@ -35,6 +38,8 @@ def matrix_lines(reports: Sequence[CheckReport]) -> Iterator[Line]:
             "dim",
         ),
     )
+    if any(map(_unknown, reports)):
+        yield (("? marks a model with operators of which no source says whether the target takes them.", "dim"),)
 
 
 def _findings(own: Sequence[CheckReport]) -> Iterator[Line]:
@@ -47,10 +52,9 @@ def _findings(own: Sequence[CheckReport]) -> Iterator[Line]:
         yield from grouped(map(of_diagnostic, found), FINDINGS)
     if own[0].complaint:
         yield (("The ONNX checker refuses the model: ", "red"), sentence(own[0].complaint))
-    yield from (("note: ", sentence(note)) for _, note in notes(own))
 
 
-def _table(reports: Sequence[CheckReport]) -> Iterator[Line]:
+def _table(reports: Sequence[CheckReport], limit: int | None) -> Iterator[Line]:
     models = list(dict.fromkeys(report.model for report in reports))
     targets = list(dict.fromkeys(map(name_of, reports)))
     if not targets:
@@ -58,19 +62,26 @@ def _table(reports: Sequence[CheckReport]) -> Iterator[Line]:
     cells = {(report.model, name_of(report)): report for report in reports}
     first = max([len(visible(model)) for model in models], default=0)
     width = max(len("repairable (99)"), *(len(visible(target)) for target in targets)) + 2
-    yield (" " * (first + 2), ("".join(f"{visible(target):{width}}" for target in targets).rstrip(), "bold"))
-    for model in models:
-        own = [cells.get((model, target)) for target in targets]
-        parts = [(f"{_cell(report):{width}}", _STYLES[report.state] if report else "") for report in own]
-        last, style = parts[-1]
-        yield (f"{visible(model):{first}}  ", *parts[:-1], (last.rstrip(), style))
+    across = len(targets) if limit is None else max(1, (limit - first) // width)
+    for start in range(0, len(targets), across):
+        shown = targets[start : start + across]
+        yield (" " * (first + 2), ("".join(f"{visible(target):{width}}" for target in shown).rstrip(), "bold"))
+        for model in models:
+            own = [cells.get((model, target)) for target in shown]
+            parts = [(f"{_cell(report):{width}}", _STYLES[report.state] if report else "") for report in own]
+            last, style = parts[-1]
+            yield (f"{visible(model):{first}}  ", *parts[:-1], (last.rstrip(), style))
 
 
 def _cell(report: CheckReport | None) -> str:
     if report is None:
         return ""
     errors = sum(item.level == "error" for item in report.diagnostics)
-    return f"{report.state} ({errors})" if errors else report.state
+    return report.state + (f" ({errors})" if errors else "") + (" ?" if _unknown(report) else "")
+
+
+def _unknown(report: CheckReport) -> bool:
+    return any(item.kind == "unknown" for item in report.diagnostics)
 
 
 def statistics_lines(reports: Iterable[CheckReport]) -> Iterator[Line]:

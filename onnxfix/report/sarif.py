@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from onnxfix import __version__
 from onnxfix.records import CheckReport, Diagnostic
+from onnxfix.report.commands import fixing_command
 from onnxfix.report.merged import Merged, merged, notes
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
@@ -75,7 +76,8 @@ def _severity(level: str) -> str:
 def _result(item: Merged, index: int) -> dict[str, Any]:
     found = item.diagnostic
     place = "/".join(filter(None, (found.scope, found.node or found.value)))
-    repair = " `onnxfix repair` fixes it." if found.fix == "safe" else ""
+    command = fixing_command(found, item.targets)
+    repair = f" `{command}` fixes it." if command else ""
     targets = f" [{', '.join(item.targets)}]" if item.targets else ""
     result: dict[str, Any] = {
         "ruleId": found.code,

@@ -37,21 +37,21 @@ def overview_lines() -> Iterator[Line]:
 
 def target_lines(target: Target) -> Iterator[Line]:
     """Everything known of one target, each fact with its source."""
-    from onnxfix.targets import gpu_precision, release
-    from onnxfix.targets.overview import PRECISIONS, device
+    from onnxfix.targets import gpu_precision
+    from onnxfix.targets.overview import PRECISIONS, device, with_measured
 
     yield ((target.title, "bold"), f"   {target.name}")
     if target.note:
         yield (("note: ", "yellow"), visible(target.note, 400))
-    facts = release(target)
+    facts = with_measured(target)
     for name, value in _stated(facts).items():
-        source = facts.sources.get(_FIELDS.get(name, name), "")
+        source = next((facts.sources[field] for field in _FIELDS.get(name, (name,)) if field in facts.sources), "")
         yield (f"  {name:22} ", f"{value:28} ", (visible(source, 300), "dim"))
     if target.device:
         own = device(target.device)
-        yield (f"  {'compute capability':22} ", f"{own.compute_capability:28} ", (visible(own.source, 300), "dim"))
+        yield (f"  {'GPU':22} ", f"{own.compute_capability:28} ", (visible(own.source, 300), "dim"))
     elif target.compute_capability:
-        yield (f"  {'compute capability':22} ", target.compute_capability)
+        yield (f"  {'GPU':22} ", _dotted(int(target.compute_capability)))
     if target.compute_capability:
         known = {kind: gpu_precision(target, kind) for kind in PRECISIONS}
         words = {"yes": "{}", "no": "no {}", "unknown": "{} " + UNKNOWN}
@@ -62,13 +62,12 @@ def target_lines(target: Target) -> Iterator[Line]:
 
 def document(target: Target | None) -> dict[str, Any]:
     """The same as JSON types; what no source states is null or left out."""
-    from onnxfix.targets import release
     from onnxfix.targets.devices import devices
-    from onnxfix.targets.overview import device, jetpacks, releases
+    from onnxfix.targets.overview import device, jetpacks, releases, with_measured
 
     if target is not None:
         own = asdict(device(target.device)) if target.device else None
-        return {**asdict(target), "title": target.title, "facts": asdict(release(target)), "on": own}
+        return {**asdict(target), "title": target.title, "facts": asdict(with_measured(target)), "on": own}
     return {
         "releases": [asdict(item) for item in releases()],
         "devices": [asdict(device(name)) for name in devices()],
@@ -91,7 +90,15 @@ _RELEASE_HEAD = (
     "fp4",
     "typing",
 )
-_FIELDS = {"CUDA": "cuda", "compute capability": "sm_min", "opset": "opset_max", "bool": "boolean", "fp64": "double"}
+_FIELDS: dict[str, tuple[str, ...]] = {
+    "CUDA": ("cuda",),
+    "compute capability": ("sm_targets", "sm_min"),
+    "opset": ("opset_max",),
+    "bool": ("boolean",),
+    "fp64": ("double",),
+    "build needs a GPU": ("build_needs_gpu",),
+}
+"""The fields behind a row, where they have other names."""
 _DOUBLE = {"refused": "no", "narrowed_to_float": "as fp32"}
 _UINT8 = {"none": "no", "graph_io_only": "input, output"}
 
@@ -101,12 +108,14 @@ def _stated(facts: Release) -> dict[str, str]:
     del row["name"]
     more = {"version": facts.version, "date": facts.date, "network": facts.network}
     plain = {name: str(value).replace("_", " ") for name, value in more.items() if value is not None}
-    needs = {} if facts.build_needs_gpu is None else {"build_needs_gpu": _WORDS[facts.build_needs_gpu]}
+    needs = {} if facts.build_needs_gpu is None else {"build needs a GPU": _WORDS[facts.build_needs_gpu]}
     return {**plain, **row, **needs}
 
 
 def _release_row(facts: Release) -> tuple[str, ...]:
-    span = f"{_dotted(facts.sm_min)} to {_dotted(facts.sm_max)}" if facts.sm_min and facts.sm_max else UNKNOWN
+    span = (
+        f"{_dotted(facts.sm_min)} to {_dotted(facts.sm_max) if facts.sm_max else UNKNOWN}" if facts.sm_min else UNKNOWN
+    )
     capability = ", ".join(map(_dotted, facts.sm_targets)) if facts.sm_targets else span
     opset = UNKNOWN if facts.opset_max is None else f"7 to {facts.opset_max}"
     return (

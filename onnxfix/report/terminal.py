@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -36,6 +37,11 @@ def write(lines: Iterable[Line], stream: TextIO | None = None) -> None:
             else:
                 console.print(Text.assemble(*line), soft_wrap=True)
     stream.write(printed.get())
+
+
+def width() -> int | None:
+    """The characters of a line of the terminal that standard output is, None where it is none."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
 def _plain(piece: Piece) -> str:

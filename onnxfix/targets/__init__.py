@@ -8,7 +8,7 @@ from onnxfix.targets.limits import table_source as operator_source
 from onnxfix.targets.local import local_target, target_of_version
 from onnxfix.targets.messages import explain_message
 from onnxfix.targets.names import resolve, target_names
-from onnxfix.targets.operators import refuses_operator, supports
+from onnxfix.targets.operators import refuses_operator, supports, unknown_operator
 from onnxfix.targets.records import Explanation, Limit, Release, Support, Target, release
 from onnxfix.targets.shapes import MOST_AXES, judged_by_shapes, size_inputs, size_operators
 
@@ -40,4 +40,5 @@ __all__ = [
     "supports",
     "target_names",
     "target_of_version",
+    "unknown_operator",
 ]

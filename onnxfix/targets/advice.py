@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -19,8 +19,8 @@ REPAIR = "onnxfix repair MODEL"
 class Advice:
     """One cause.
 
-    `line` (from 1) is where the text has `fragment` first, `count` how often.  `affects` says which versions, and
-    `expected` whether the target that was asked about is one of them (None: not known).  `do` are sentences, `rules`
+    `line` (from 1) is where the text has `fragment` first, `count` in how many lines.  `affects` says which
+    versions, `expected` whether the target that was asked about is one (None: not known).  `do` are sentences, `rules`
     codes of the rules that repair it, `command` what to run ("" for none).  `harmless` messages change no result.
     """
 
@@ -46,7 +46,7 @@ def advise(text: str, target: Target | None = None) -> list[Advice]:
     """
     matches = [(entry, match) for entry in _entries() if (match := _pattern(entry["match"]).search(text))]
     covered = {name for entry, _ in matches for name in entry.get("covers", ())}
-    found = [_of_entry(entry, match, text) for entry, match in matches]
+    found = [_of_entry(entry, match, text, target) for entry, match in matches]
     found += [_of_message(item, text, target) for item in explain_message(text, target) if item.id not in covered]
     return sorted(found, key=lambda advice: advice.line)
 
@@ -72,9 +72,10 @@ def _entries() -> list[dict[str, Any]]:
     return entries
 
 
-def _of_entry(entry: Mapping[str, Any], match: re.Match[str], text: str) -> Advice:
-    count = sum(1 for _ in _pattern(entry["match"]).finditer(text))
-    return _advice(entry, fragment=match[0], line=_line(text, match.start()), count=count)
+def _of_entry(entry: Mapping[str, Any], match: re.Match[str], text: str, target: Target | None) -> Advice:
+    lines = {_line(text, found.start()) for found in _pattern(entry["match"]).finditer(text)}
+    found = _advice(entry, fragment=match[0], line=_line(text, match.start()), count=len(lines))
+    return replace(found, command=_for_target(found.command, target.name)) if target else found
 
 
 def _advice(entry: Mapping[str, Any], *, fragment: str, line: int, count: int) -> Advice:
@@ -107,25 +108,26 @@ def _of_message(found: Explanation, text: str, target: Target | None) -> Advice:
         affects="; ".join(found.seen) or "not stated by a source",
         do=tuple(dict.fromkeys(repair["do"] for repair in repairs)),
         rules=rules,
-        command=_command(said, rules, target),
+        command=_for_target(next(iter(said), REPAIR if rules else ""), target.name if target else found.said_by),
         source=found.source,
         fragment=found.fragment,
         line=_line(text, text.find(found.fragment)) if found.fragment else 0,
-        count=text.count(found.fragment) if found.fragment else 0,
+        count=sum(found.fragment.splitlines()[0] in line for line in text.splitlines()) if found.fragment else 0,
         stage=found.stage,
         expected=found.expected,
     )
 
 
-def _command(said: Iterable[str], rules: tuple[str, ...], target: Target | None) -> str:
-    """The first command that a repair names; without one, `onnxfix repair` where a rule helps."""
-    command = next(iter(said), REPAIR if rules else "")
-    return f"{command} --target {target.name}" if target and command.startswith(REPAIR) else command
+def _for_target(command: str, name: str) -> str:
+    """A repair for the target that was named, else for one that the cause is known of; other commands as they are."""
+    if not name or not command.startswith(REPAIR):
+        return command
+    return f"{command.partition(' --target ')[0]} --target {name}"
 
 
 @cache
 def _pattern(expression: str) -> re.Pattern[str]:
-    return re.compile(expression, re.IGNORECASE)
+    return re.compile(expression, re.IGNORECASE | re.MULTILINE)
 
 
 def _line(text: str, position: int) -> int:

@@ -44,6 +44,7 @@ def explanation(entry: Mapping[str, Any], fragment: str, target: Target | None) 
         repairs=tuple(entry["repairs"]),
         op_types=tuple(entry.get("ops", ())),
         seen=_seen(seen),
+        said_by=_said_by(seen),
         expected=_expected(seen, target) if target else None,
         source=_source(seen),
         fragment=fragment,
@@ -60,6 +61,13 @@ def _seen(seen: Mapping[str, Any]) -> tuple[str, ...]:
     elif seen.get("rtx_core"):
         spans.append("TensorRT-RTX 1.7")
     return tuple(spans)
+
+
+def _said_by(seen: Mapping[str, Any]) -> str:
+    """The newest release known to say it, where TensorRT-RTX does not."""
+    if "trt" not in seen or "rtx" in seen or seen.get("rtx_core"):
+        return ""
+    return f"trt{seen['trt'][1].partition('-')[0]}"
 
 
 def _source(seen: Mapping[str, Any]) -> str:

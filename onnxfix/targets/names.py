@@ -12,6 +12,7 @@ from difflib import get_close_matches
 from typing import cast
 
 from onnxfix.errors import OnnxfixError
+from onnxfix.targets.aliases import device_meant
 from onnxfix.targets.devices import (
     board_release,
     board_releases,
@@ -26,9 +27,9 @@ from onnxfix.targets.devices import (
 from onnxfix.targets.records import Target, release_table
 from onnxfix.targets.tables import Track, table, version_key
 
-_RELEASE = re.compile(r"(tensorrt-?rtx|tensorrt|trt|rtx)-?v?(\d+(?:\.\d+)*)?")
+_RELEASE = re.compile(r"((?:tensorrt|trt)-?rtx|tensorrt|trt|rtx)-?v?(\d+(?:\.\d+)*)?")
 _JETPACK = re.compile(r"(?:jp|jetpack)-?(\d+(?:\.\d+)*)")
-_CAPABILITY = re.compile(r"sm-?(\d+)\.?(\d)?")
+_CAPABILITY = re.compile(r"(?:sm|cc)-?(\d+)\.?(\d)?")
 _PRODUCT = {"trt": "TensorRT", "rtx": "TensorRT-RTX"}
 
 
@@ -79,8 +80,9 @@ def _read(name: str) -> dict[str, str]:
 
 def _read_part(part: str, name: str) -> dict[str, str]:
     """What one part names: device and capability, track and release ("" for the newest), or a JetPack."""
-    if part in devices():
-        return {"device": part, "capability": str(devices()[part]["sm"])}
+    device = part if part in devices() else device_meant(part)
+    if device:
+        return {"device": device, "capability": str(devices()[device]["sm"])}
     if match := _JETPACK.fullmatch(part):
         return {"jetpack": match[1]}
     if (match := _CAPABILITY.fullmatch(part)) and match[1] + (match[2] or "") in table("devices")["sm"]:
@@ -97,6 +99,7 @@ def _unknown(part: str, name: str) -> OnnxfixError:
     close.sort(key=lambda known: known[:4] != part[:4])
     suggestions = dict.fromkeys([*inside, *close])
     hint = f"closest: {', '.join(suggestions)}" if suggestions else "for example trt8.6, rtx, jetson-nano, t4@trt8.6"
+    hint += "; a GPU that is not listed: its compute capability, as in sm86"
     return OnnxfixError(f"unknown target {part!r}", where=name if name != part else "", hint=hint)
 
 

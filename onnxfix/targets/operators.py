@@ -64,6 +64,12 @@ def refuses_operator(target: Target, op_type: str) -> bool:
     return _operator(target, op_type).answer == "no"
 
 
+def unknown_operator(target: Target, op_type: str) -> str:
+    """Why no source tells whether the target takes the operator; "" when one does."""
+    support = _operator(target, op_type)
+    return support.reason if support.answer == "unknown" else ""
+
+
 def _gravity(support: Support) -> tuple[int, bool]:
     """Sorts the answer that decides first: a refusal, then a doubt, then a remark."""
     return ("no", "unknown", "yes").index(support.answer), not support.reason

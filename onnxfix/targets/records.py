@@ -131,7 +131,8 @@ class Limit:
 class Explanation:
     """What one message of TensorRT means.
 
-    `seen` lists the releases known to say it ("TensorRT 8.0 to 10.1"); `expected` says whether the target asked about
+    `seen` lists the releases known to say it ("TensorRT 8.0 to 10.1"), `said_by` is the newest of them where
+    TensorRT-RTX is none ("trt10.1"); `expected` says whether the target asked about
     is one of them, None when that is unknown. `repairs` names the repairs that help, the most direct first.
     """
 
@@ -146,6 +147,7 @@ class Explanation:
     expected: bool | None
     source: str
     fragment: str
+    said_by: str = ""
 
 
 def release(target: Target) -> Release:

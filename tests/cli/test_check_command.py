@@ -17,7 +17,7 @@ def test_findings_and_exit_codes(onnxfix: Command) -> None:
     assert done.stdout == (
         "sick.onnx   opset 13, 3 nodes, target TensorRT 8.6\n"
         "USR001 warning [*] double-negation: Two negations in a row do nothing   y\n"
-        "1 warning. [*] `onnxfix repair` fixes 1.\n"
+        "1 warning. [*] `onnxfix repair --target trt8.6` fixes 1.\n"
         "well.onnx   opset 13, 1 node, target TensorRT 8.6\n"
         "No defects.\n"
     )

@@ -115,7 +115,7 @@ def test_a_baseline_starts_clean(onnxfix: Command, models: Path) -> None:
     assert onnxfix("check", ".", *TARGETS, "--baseline", "known.json").returncode == 1
     (models / "known.json").write_text("[]")
     assert onnxfix("check", ".", "--baseline", "known.json").stderr == (
-        "onnxfix: known.json: is no baseline of form 1\n"
+        "onnxfix: known.json: is no baseline of form 1 (`onnxfix check ... --write-baseline FILE` writes one)\n"
     )
 
 

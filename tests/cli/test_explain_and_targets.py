@@ -33,6 +33,7 @@ def test_a_rule_a_cause_and_nothing_known(onnxfix: Command) -> None:
     ("word", "said"),
     [
         ("OFX9999", "onnxfix: nothing is known of 'OFX9999' ("),
+        ("no-such.log", "onnxfix: nothing is known of 'no-such.log', and there is no such file ("),
         (" ", "onnxfix: nothing to explain (give a code, a message in quotes, a log file, or -)"),
         ("well.onnx", "onnxfix: well.onnx: is not a text (`onnxfix check` takes models"),
     ],
@@ -80,3 +81,25 @@ def test_one_target_with_sources(onnxfix: Command) -> None:
     facts = json.loads(onnxfix("targets", "t4@trt8.6", "--format", "json").stdout)
     assert (facts["facts"]["int64"], facts["on"]["precisions"]["bf16"]) == ("clamped_to_int32", False)
     assert onnxfix("targets", "t44").stderr.startswith("onnxfix: unknown target 't44' (closest: t4")
+
+
+def test_a_closed_standard_input_is_an_empty_question() -> None:
+    command = [sys.executable, "-m", "onnxfix", "explain", "-"]
+    done = subprocess.run(["sh", "-c", '"$@" <&-', "sh", *command], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, "")
+
+
+def test_the_command_of_a_rule_names_a_target_that_it_is_for(onnxfix: Command) -> None:
+    last = onnxfix("explain", "OFX201").stdout.splitlines()[-1]
+    assert last.split()[1:] == ["onnxfix", "repair", "MODEL", "--select", "OFX201", "--target", "trt8.6"]
+
+
+def test_what_was_measured_of_tensorrt_rtx_is_told_with_its_source(onnxfix: Command) -> None:
+    rows = {line[2:24].strip(): line[25:] for line in onnxfix("targets", "rtx1.7").stdout.splitlines()}
+    assert rows["int64"].startswith("yes ") and "tensorrt_rtx_cu13_libs 1.7.1.116" in rows["int64"]
+    assert (
+        rows["compute capability"].startswith("7.5, 8.0") and "tensorrt-rtx-cu13-bindings" in rows["compute capability"]
+    )
+    assert rows["opset"].strip() == "?"
+    older = {line[2:24].strip(): line[25:].strip() for line in onnxfix("targets", "rtx1.0").stdout.splitlines()}
+    assert (older["int64"], older["fp8"]) == ("?", "?")

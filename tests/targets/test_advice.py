@@ -35,6 +35,8 @@ SAID = [
     ("the boxes have a very low confidence", "low-confidence"),
     ("The engine plan file is generated on an incompatible device, expecting compute 6.1 got compute 8.6",
      "plan-mismatch"),
+    ("AttributeError: module 'numpy' has no attribute 'bool'.", "numpy-bool"),
+    ("no implementation", "no-implementation"),
     ("Using an engine plan file across different models of devices is not recommended", "other-gpu-model"),
     ("AttributeError: 'ICudaEngine' object has no attribute 'get_binding_shape'", "binding-api"),
     ("10: [optimizer.cpp::computeCosts::2011] Error Code 10: Could not find any implementation for node Conv_0.",
@@ -120,6 +122,26 @@ def test_a_log_is_told_in_its_own_order() -> None:
     first, second = advise(log)
     assert (first.id, first.line, first.count, first.harmless) == ("lazy-loading", 1, 3, True)
     assert (second.id, second.line) == ("no-implementation", 4)
+
+
+def test_a_message_that_matches_twice_in_a_line_is_told_once() -> None:
+    (advice,) = advise("explicit_context_dependent failed: invalid device context - no currently active context?")
+    assert (advice.id, advice.count) == ("device-context", 1)
+
+
+def test_the_command_is_for_a_release_that_says_so() -> None:
+    (noise,) = advise("Your ONNX model has been generated with INT64 weights", None)
+    assert noise.command == "onnxfix repair MODEL --target trt8.6"
+    assert (
+        advise("generated with INT64 weights", resolve("trt7.2"))[0].command == "onnxfix repair MODEL --target trt7.2"
+    )
+    old = advice_named("slice-axes")
+    assert old is not None and old.command == "onnxfix repair MODEL --target trt10.1"
+
+
+def test_a_file_that_is_no_plan_is_not_told_as_the_plan_of_another_release() -> None:
+    said = "Serialization (Serialization assertion magicTagRead == kMAGIC_TAG failed.Magic tag does not match)"
+    assert [advice.id for advice in advise(said)] == ["magic-tag"]
 
 
 def test_the_target_is_asked_about() -> None:
