@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import io
 import json
-import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
@@ -24,6 +23,7 @@ from onnxfix.isolate.checks import Engine
 from onnxfix.isolate.weights import randomized, weights_of, without_remarks
 from onnxfix.model import load, save
 from onnxfix.records import CheckReport
+from onnxfix.scratch import scratch
 from onnxfix.verify.budget import ENGINE, ensure_memory
 
 _TEXT_BYTES = 1 << 15
@@ -115,7 +115,7 @@ def _why_none(library: str) -> tuple[str, ...]:
 def _smallest(
     path: Path, weights: bool, timeout: float, progress: Callable[[str], object]
 ) -> tuple[onnx.ModelProto | None, tuple[str, ...]]:
-    with tempfile.TemporaryDirectory(prefix="onnxfix-") as folder:
+    with scratch() as folder:
         small = Path(folder, MODEL)
         reduce(path, small, check="build", timeout=timeout, progress=lambda now: progress(now[0]))
         model = load(small)

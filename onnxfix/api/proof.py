@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
@@ -27,6 +26,7 @@ from onnxfix.model.messages import copied
 from onnxfix.model.patience import at_most, patience
 from onnxfix.records import Check, Verdict
 from onnxfix.rewrite.rule import Rule
+from onnxfix.scratch import scratch
 
 Verification = Literal["none", "numeric", "engine"]
 
@@ -105,7 +105,7 @@ class Proof:
         with ExitStack() as files:
             tail = None
             if rest is not None:
-                tail = Path(files.enter_context(tempfile.TemporaryDirectory(prefix="onnxfix-")), "rest.onnx")
+                tail = Path(files.enter_context(scratch()), "rest.onnx")
                 save(rest, tail)
             return verify_numeric(
                 self.original,
@@ -211,7 +211,7 @@ def candidate_file(outcome: Outcome, goal: Path | None, weights: Weights | None 
     with ExitStack() as files:
         place = goal or (home if home and weight_files(model) and os.access(home.parent, os.W_OK) else None)
         if place is None:
-            place = Path(files.enter_context(tempfile.TemporaryDirectory(prefix="onnxfix-")), "model.onnx")
+            place = Path(files.enter_context(scratch()), "model.onnx")
         if weights is None or goal is None:
             weights = files.enter_context(Weights(model, place))
         yield files.enter_context(draft(model, place, weights))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -24,6 +23,7 @@ from onnxfix.errors import OnnxfixError
 from onnxfix.files import temporary, unwritable
 from onnxfix.model import Model, load
 from onnxfix.model.model import Array
+from onnxfix.scratch import scratch
 from onnxfix.verify.baseline import choices_for
 from onnxfix.verify.budget import ENGINE, ensure_memory
 from onnxfix.verify.inputs import InputSpec
@@ -85,7 +85,7 @@ def _run_model(
     model = load(path)
     ensure_memory(model, ENGINE)
     feeds = feeds_for(model, inputs)
-    with tempfile.TemporaryDirectory(prefix="onnxfix-") as folder:
+    with scratch() as folder:
         plan = Path(folder, "model.plan")
         progress("building the engine")
         options, box = BuildOptions(tf32=tf32), sandbox.default() if tf32 else sandbox.full_precision()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -28,11 +29,11 @@ class Journal:
 
         Raises OnnxfixError when another batch has it open, when it holds something else, or cannot be written.
         """
-        if path.exists() and not path.is_file():
-            raise OnnxfixError("is not a regular file", where=str(path), hint="choose another --journal")
         self.path = path
         self._places: dict[str, tuple[int, int]] = {}  # of the last line of each work: where it starts and ends
         try:
+            if path.exists() and not path.is_file():
+                raise OnnxfixError("is not a regular file", where=str(path), hint="choose another --journal")
             self._file = path.open("a+b")
         except OSError as error:
             raise _trouble(path, error) from None
@@ -51,7 +52,8 @@ class Journal:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._file.close()
+        with suppress(OSError):  # of what is not on the disk, and has been told
+            self._file.close()
 
     def last(self, work: str) -> Line | None:
         """The last line of this work, whatever the content of the place was then."""
@@ -78,12 +80,13 @@ class Journal:
         self._file.seek(0)
         end = 0
         for number, text in enumerate(self._file, 1):
-            if not text.endswith(b"\n") and text.startswith(_START[: len(text)]):
+            if not text.endswith(b"\n") and (end or text.startswith(_START[: len(text)])):
                 self._file.truncate(end)
                 break
             line = _decoded(text)
             if line is None:
-                raise OnnxfixError("is no journal of onnxfix", where=f"{self.path}:{number}", hint="name another file")
+                what = ("is damaged", "remove this line") if end else ("is no journal of onnxfix", "name another file")
+                raise OnnxfixError(what[0], where=f"{self.path}:{number}", hint=what[1])
             self._places[_work(line)] = end, end + len(text)
             end += len(text)
         return end

@@ -88,7 +88,7 @@ def _near(place: str, output: str, in_place: bool, repairs: bool, files: ExitSta
     if not is_remote(place) and not is_remote(output):
         return Near(Path(place), Path(output) if output else None, in_place)
     from onnxfix.batch import store
-    from onnxfix.batch.scratch import scratch
+    from onnxfix.scratch import scratch
 
     if not is_remote(place):
         made = files.enter_context(scratch()) / name_of(output)

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from onnxfix.batch.places import Place
-from onnxfix.batch.urls import beside, is_remote, label, name_of
+from onnxfix.batch.urls import beside, is_read_only, is_remote, label, name_of, scheme_of
 from onnxfix.errors import OnnxfixError
+from onnxfix.files import make_folder
 
 RESULTS = (".fixed.onnx", ".fixed.rest.onnx")
 """How the names of results end that stand beside their model."""
@@ -46,6 +47,27 @@ def outputs(places: Sequence[Place], output: str, *, in_place: bool, cut: bool) 
     return given
 
 
+def are_writable(output: str, goals: Mapping[str, str | None]) -> None:
+    """Make the folder `output`, and raise OnnxfixError when nothing can be written there.
+
+    `goals` are as `outputs` gives them; a model alone may say where its result goes.
+    """
+    for path, goal in goals.items():
+        if is_read_only(goal or path):
+            what = f"nothing can be written to {scheme_of(goal or path)}://"
+            raise OnnxfixError(what, where=label(goal or path), hint="choose another -o" if goal else "give an -o")
+    if output and not is_remote(output):
+        make_folder(Path(output))
+        if not os.access(output, os.W_OK | os.X_OK):
+            raise OnnxfixError("is a folder that you may not write to", where=output, hint="choose another -o")
+
+
+def inside(output: str, place: str) -> str:
+    """The file that a single model's `output` means: a folder, or what ends with `/`, gets it under its own name."""
+    is_folder = output.endswith("/") or os.path.isdir(output)  # noqa: PTH112 - Path.is_dir fails for long names
+    return _below(output, name_of(place) if is_remote(place) else Path(place).name) if is_folder else output
+
+
 def _below(folder: str, name: str) -> str:
     return f"{folder.rstrip('/')}/{name}" if is_remote(folder) else str(Path(folder, name))
 
@@ -71,8 +93,11 @@ def _are_apart(goals: Mapping[str, str], in_place: bool, cut: bool) -> None:
         for result in (goal, _rest(goal)) if cut else (goal,):
             real = _real(result)
             if (other := taken.setdefault(real, path)) != path:
+                if _real(other) == _real(path):
+                    raise OnnxfixError(f"is one file with {label(other)}", where=label(path), hint="name one of them")
                 what = f"the results of {label(other)} and {label(path)} would both go there"
-                raise OnnxfixError(what, where=label(result), hint="repair them in two runs")
+                hint = "repair them in two runs, each with an -o of its own"
+                raise OnnxfixError(what, where=label(result), hint=hint)
             if real in models and not (in_place and result == goal):
                 what = f"is a model itself, and the result of {label(path)} would replace it"
                 raise OnnxfixError(what, where=label(models[real]), hint="choose another -o")

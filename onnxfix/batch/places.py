@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from onnxfix.batch.urls import is_remote, name_of
+from onnxfix.batch.urls import head_of, is_remote, name_of
 from onnxfix.errors import ModelFileError, OnnxfixError
 
 
@@ -39,15 +39,17 @@ def found(words: Iterable[str]) -> list[Place]:
     """The models behind files, folders (with all below them), patterns such as `**/*.onnx`, lists and URLs, each once.
 
     A list is `@FILE`, or `@-` for standard input, with one of the others in each line; empty lines and those that start
-    with # do not count.  Files that were named themselves are called as below the folder that all of them are in.
+    with # do not count.  Models are called as below the folder that all that was named is in: of a file the one it
+    lies in, a folder itself, of a pattern what is before its first `*`.
     Raises OnnxfixError for a list that cannot be read, and ModelFileError for a folder or pattern without a model.
     """
     every = [word for given in words for word in (_listed(given) if _kind(given) == "list" else [given])]
-    homes = [Path(word).absolute().parent for word in every if _kind(word) == "file" and not is_remote(word)]
-    home = Path(os.path.commonpath(homes)) if homes else Path()
+    near, far = ([word for word in every if is_remote(word) is there] for there in (False, True))
+    home = os.path.commonpath([os.path.abspath(_root(word)) for word in near]) if near else ""  # noqa: PTH100
+    store = _common([_root_in_store(word) for word in far])
     places: dict[str, Place] = {}
     for word in every:
-        for place in _found(word, home):
+        for place in _in_store(word, store) if is_remote(word) else _here(word, home):
             places.setdefault(place.path if is_remote(place.path) else os.path.abspath(place.path), place)  # noqa: PTH100
     return list(places.values())
 
@@ -55,9 +57,9 @@ def found(words: Iterable[str]) -> list[Place]:
 def _kind(word: str) -> Literal["list", "folder", "pattern", "file"]:
     if is_remote(word):
         return "file" if word.endswith(".onnx") and not glob.has_magic(word) else "folder"
-    if Path(word).is_dir():
+    if os.path.isdir(word):  # noqa: PTH112 - Path.is_dir fails for long names
         return "folder"
-    if Path(word).exists():
+    if os.path.lexists(word):
         return "file"
     if word.startswith("@"):
         return "list"
@@ -65,42 +67,72 @@ def _kind(word: str) -> Literal["list", "folder", "pattern", "file"]:
 
 
 def _listed(word: str) -> list[str]:
-    """The lines of a list."""
+    """The lines of a list, or what stands between its NUL bytes, as `find -print0` writes them."""
+    name = "standard input" if word == "@-" else word[1:]
     try:
-        text = (sys.stdin.read() if sys.stdin else "") if word == "@-" else Path(word[1:]).read_text(encoding="utf-8")
+        data = _standard_input() if word == "@-" else Path(name).read_bytes()
+        text = data.decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is no text in UTF-8"
-        raise OnnxfixError(f"cannot be read: {reason}", where=word[1:], hint="@FILE names a list of models") from None
-    lines = [line.strip() for line in text.splitlines()]
-    places = [line for line in lines if line and not line.startswith("#")]
+        raise OnnxfixError(f"cannot be read: {reason}", where=name, hint="@FILE names a list of models") from None
+    lines = text.split("\0") if "\0" in text else [line.strip() for line in text.split("\n")]
+    places = [line for line in lines if line and ("\0" in text or not line.startswith("#"))]
     if not places:
-        raise OnnxfixError("names no model", where=word[1:])
+        raise OnnxfixError("names no model", where=name)
+    if other := next((place for place in places if _kind(place) == "list"), None):
+        raise OnnxfixError(f"names another list, {other}", where=name, hint=f"give both: {word} {other}")
     return places
 
 
-def _found(word: str, home: Path) -> Iterator[Place]:
+def _standard_input() -> bytes:
+    return sys.stdin.buffer.read() if sys.stdin else b""  # there is none when it was closed
+
+
+def _root(word: str) -> Path:
+    """The folder below which what a local word means has its names."""
+    path, kind = Path(word), _kind(word)
+    return path if kind == "folder" else path.parent if kind == "file" else _before_magic(path)
+
+
+def _here(word: str, home: str) -> Iterator[Place]:
+    """The models behind a file, folder or pattern, called as below the folder `home`."""
     kind, path = _kind(word), Path(word)
-    if is_remote(word):
-        yield from _in_store(word, kind == "folder")
-    elif kind == "file":
-        yield Place(str(path), path.absolute().relative_to(home).as_posix())
-    else:
-        root = path if kind == "folder" else _before_magic(path)
-        files = path.rglob("*.onnx") if kind == "folder" else _matching(path)
-        models = sorted(file for file in files if file.is_file())
-        if not models:
+    files: Iterable[Path] = [path]
+    if kind != "file":
+        files = sorted(filter(_is_model, path.rglob("*.onnx") if kind == "folder" else _matching(path)))
+        if not files:
             raise ModelFileError("holds no .onnx file" if kind == "folder" else "matches no file", where=str(path))
-        yield from (Place(str(file), file.relative_to(root).as_posix(), scanned=True) for file in models)
+    for file in files:
+        name = Path(os.path.relpath(os.path.abspath(file), home)).as_posix()  # noqa: PTH100 - links stay
+        yield Place(str(file), name, scanned=kind != "file")
 
 
-def _in_store(url: str, scanned: bool) -> Iterator[Place]:
+def _is_model(path: Path) -> bool:
+    """A file, or a link to nothing: what git-annex has not fetched, which is told when it is read."""
+    return path.is_file() or (path.is_symlink() and not path.exists())
+
+
+def _root_in_store(url: str) -> str:
+    """The same of a URL, up to and with the last `/`."""
+    whole = head_of(url)
+    head = re.split(r"[*?\[]", whole)[0]
+    return f"{head.removesuffix('/')}/" if head == whole and _kind(url) == "folder" else head[: head.rfind("/") + 1]
+
+
+def _common(roots: Sequence[str]) -> str:
+    """The URL below which all of these are, with a `/` behind it; "" when there is none."""
+    parts = os.path.commonprefix([root[:-1].split("/") for root in roots])  # noqa: RUF071 - of parts, not of characters
+    return "".join(f"{part}/" for part in parts)
+
+
+def _in_store(url: str, home: str) -> Iterator[Place]:
+    """The models behind a URL, called as below the URL `home`."""
     from onnxfix.batch.store import listing
 
-    head = re.split(r"[*?\[]", url)[0]
-    root = head[: head.rfind("/") + 1] if head != url or not scanned else f"{url.rstrip('/')}/"
     for entry in listing(url):
-        name = entry.place.removeprefix(root) if entry.place.startswith(root) else name_of(entry.place)
-        yield Place(entry.place, name, scanned, entry.size, entry.state)
+        head = head_of(entry.place)
+        name = head.removeprefix(home) if head.startswith(home) else name_of(entry.place)
+        yield Place(entry.place, name, _kind(url) == "folder", entry.size, entry.state)
 
 
 def _before_magic(pattern: Path) -> Path:

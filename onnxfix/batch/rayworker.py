@@ -11,10 +11,10 @@ from typing import Any
 from onnxfix import __version__
 from onnxfix.batch import baggage
 from onnxfix.batch.near import renamed
-from onnxfix.batch.scratch import scratch
 from onnxfix.batch.task import Line, Task, failure, line
 from onnxfix.errors import OnnxfixError
 from onnxfix.sandbox import Sandbox, SandboxCrash, SandboxTimeout
+from onnxfix.scratch import scratch
 
 
 def work(order: Mapping[str, Any], files: baggage.Files | None) -> dict[str, Any]:

@@ -15,12 +15,12 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
-from onnxfix.batch.scratch import scratch
-from onnxfix.batch.urls import beside, harmless, label, name_of, scheme_of
+from onnxfix.batch.urls import beside, harmless, is_read_only, label, name_of, scheme_of
 from onnxfix.batch.weights import by_content
 from onnxfix.errors import ModelFileError, OnnxfixError
 from onnxfix.model import weight_files
 from onnxfix.model.file import load_alone
+from onnxfix.scratch import scratch
 
 _VERSIONS = (
     *("ETag", "etag", "md5Hash", "content_md5", "Content-MD5", "blob_id", "mtime", "LastModified", "last_modified"),
@@ -31,8 +31,8 @@ _VERSIONS = (
 _WHOLE = ("s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "hf", "oss")
 """Schemes of stores in which a file appears when its upload is complete; elsewhere it is renamed then."""
 
-_READ_ONLY = ("http", "https", "data", "zip", "tar", "git", "github", "gist")
 _AT_ONCE = 8
+_GONE = (404, 410)
 
 
 @dataclass(frozen=True)
@@ -140,8 +140,8 @@ def _told(place: str, done: str) -> Iterator[None]:
         yield
     except (OnnxfixError, ImportError):
         raise
-    except FileNotFoundError:
-        raise ModelFileError("no such file", where=label(place)) from None
+    except FileNotFoundError as error:
+        raise ModelFileError(_absence(error, done), where=label(place)) from None
     except PermissionError as error:
         what = f"the store denies it: {harmless(str(error))}"
         raise ModelFileError(what, where=label(place), hint="look at the credentials and their rights") from None
@@ -150,6 +150,14 @@ def _told(place: str, done: str) -> Iterator[None]:
     except Exception as error:  # each driver has exceptions of its own
         reason = harmless(str(error)) or type(error).__name__
         raise ModelFileError(f"cannot be {done}: {reason}", where=label(place)) from None
+
+
+def _absence(error: FileNotFoundError, done: str) -> str:
+    """What is wrong when a file is said to be missing, as the driver of HTTP does of all that goes wrong."""
+    cause = error.__cause__
+    if cause is None or not type(cause).__module__.startswith("aiohttp") or getattr(cause, "status", 0) in _GONE:
+        return "no such file"
+    return f"cannot be {done}: {harmless(str(cause))}"
 
 
 def _info(place: str) -> Mapping[str, Any]:
@@ -207,8 +215,9 @@ def _put_weights(path: Path, place: str) -> None:
 
 def _put_file(path: Path, place: str) -> None:
     """Bring one file; it gets its name when it is complete."""
-    if scheme_of(place) in _READ_ONLY:
-        raise ModelFileError(f"cannot be written: {scheme_of(place)}:// is only read", where=label(place))
+    if is_read_only(place):
+        what = f"cannot be written: {scheme_of(place)}:// is only read"
+        raise ModelFileError(what, where=label(place), hint="choose another -o")
     system, name = _opened(place)
     with _told(place, "written"):
         if scheme_of(place) in _WHOLE:

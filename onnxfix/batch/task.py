@@ -45,7 +45,7 @@ class Task:
     @property
     def key(self) -> str:
         """What makes it the same work: the place, its content, the settings, and the versions of what does it."""
-        return f"{self.work}-{hashlib.sha256(self.state.encode()).hexdigest()[:12]}"
+        return f"{self.work}-{hashlib.sha256(os.fsencode(self.state)).hexdigest()[:12]}"
 
     @property
     def work(self) -> str:

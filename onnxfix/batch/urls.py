@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 _URL = re.compile(r"(?:[a-z][a-z0-9+.-]+::)*[a-z][a-z0-9+.-]+://", re.IGNORECASE)
+_READ_ONLY = ("http", "https", "data", "zip", "tar", "git", "github", "gist")
 _CONTAINERS = ("abfs", "abfss", "wasb", "wasbs")
 """Schemes of Azure, where the part before the @ is a container and no user."""
 
@@ -33,6 +34,16 @@ def harmless(text: str) -> str:
 def scheme_of(place: str) -> str:
     """`s3` of `s3://bucket/model.onnx`; of a chain, such as `zip://a.onnx::s3://bucket/a.zip`, the first."""
     return place.partition("://")[0].rpartition("::")[2].lower()
+
+
+def is_read_only(place: str) -> bool:
+    """Whether nothing can be written there: archives, web pages, git."""
+    return is_remote(place) and scheme_of(place) in _READ_ONLY
+
+
+def head_of(place: str) -> str:
+    """`zip://nets/a.onnx` of `zip://nets/a.onnx::s3://bucket/nets.zip`: a URL without the chain behind it."""
+    return place[:stop] if (stop := place.find("::", place.index("://"))) >= 0 else place
 
 
 def name_of(place: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -13,6 +12,7 @@ from onnxfix.errors import OnnxfixError
 from onnxfix.model import Model, save
 from onnxfix.model.inference import typed_scopes
 from onnxfix.model.types import from_value_info
+from onnxfix.scratch import scratch
 from onnxfix.verify.compare import Figures
 from onnxfix.verify.inputs import input_specs
 from onnxfix.verify.layers import chunks
@@ -39,7 +39,7 @@ def compare_numbers(
     pairs = _outputs(compared)
     if not pairs:
         return _unverified("there is no output that both models have")
-    with tempfile.TemporaryDirectory(prefix="onnxfix-") as folder:
+    with scratch() as folder:
         paths = [_file(model, Path(folder, name)) for model, name in ((compared.one, "a"), (compared.two, "b"))]
         try:
             job = _job(compared, paths, pairs, inputs)

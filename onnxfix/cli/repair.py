@@ -27,7 +27,7 @@ def declare(parser: argparse.ArgumentParser) -> None:
         "-o",
         "--output",
         metavar="OUT",
-        help="the file to write (default: MODEL.fixed.onnx); of several models the folder that gets them",
+        help="the file to write (default: MODEL.fixed.onnx), or a folder; several models need a folder",
     )
     place.add_argument("--in-place", action="store_true", help="replace MODEL itself, atomically")
     parser.add_argument(
@@ -64,8 +64,11 @@ def declare(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Repair, report, and give the exit code; of several models the worst, and one unreadable stops none."""
+    from onnxfix.batch.outputs import inside
     from onnxfix.batch.places import is_many
 
+    if options.output and not is_many(options.models):
+        options.output = inside(options.output, options.models[0])
     if is_many(options.models) or options.journal or options.ray or options.format == "jsonl":
         from onnxfix.cli import repair_many
 
@@ -84,7 +87,10 @@ def _repair(options: argparse.Namespace, place: str) -> int:
     with terminal.progress() as progress:
         from onnxfix.api.repair import repair
         from onnxfix.batch.near import near
+        from onnxfix.batch.outputs import are_writable
 
+        if not options.dry_run:
+            are_writable("", {place: options.output})
         progress("reading the model")
         with near(place, options.output, in_place=options.in_place, repairs=True) as files:
             original = load(files.model) if options.html else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -23,9 +24,10 @@ def run(options: argparse.Namespace) -> int:
     """Repair every model, report, and give the worst exit code."""
     chosen = settings(options)
     if options.html:
-        raise OnnxfixError("draws one model; several are given", where="--html", hint="repair that model alone")
+        hint = "repair that model alone, without --journal, --ray and --format jsonl"
+        raise OnnxfixError("draws one model", where="--html", hint=hint)
     tasks = _tasks(_places(options), chosen, options)
-    with batch(options, tasks, lambda: _try(chosen)) as (done, progress):
+    with batch(options, tasks, lambda: _try(chosen, tasks, options)) as (done, progress):
         code = _tell(done, options, brief=len(tasks) > 1 and not options.diff)
     if len(tasks) > 1:
         tell_summary(progress, sys.stdout if options.format == "text" else sys.stderr)
@@ -63,7 +65,7 @@ def _goals(places: Sequence[Place], options: argparse.Namespace) -> Mapping[str,
 
     if not is_many(options.models):
         return {place.path: options.output for place in places}
-    if options.output and Path(options.output).is_file():
+    if options.output and os.path.isfile(options.output):  # noqa: PTH113 - Path.is_file fails for long names
         raise OnnxfixError("is a file; several models need a folder", where=options.output, hint="choose another -o")
     return outputs(places, options.output or "", in_place=options.in_place, cut=bool(options.cut))
 
@@ -79,10 +81,15 @@ def json_value(value: Any) -> Any:
     return str(value) if isinstance(value, Path) else value
 
 
-def _try(chosen: Settings) -> None:
+def _try(chosen: Settings, tasks: Sequence[Task], options: argparse.Namespace) -> None:
     """Raises OnnxfixError for what would be wrong with every model."""
     from onnxfix.api.settings import options_of, rules_of
+    from onnxfix.batch.outputs import are_writable
+    from onnxfix.batch.places import is_many
 
+    if not options.dry_run:
+        folder = options.output if options.output and is_many(options.models) else ""
+        are_writable(folder, {task.place: task.settings["output"] for task in tasks})
     rules_of(options_of(chosen.target, None, chosen.select, chosen.ignore, False, False, chosen.rules))
 
 

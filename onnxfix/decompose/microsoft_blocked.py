@@ -139,17 +139,18 @@ _BODIES: dict[str, Callable[[Op, int], None]] = {
 
 def machine_block() -> int:
     """The block size of ONNX Runtime on this machine, 0 when it has none; runs in the sandbox."""
-    import tempfile
     from pathlib import Path
 
     import onnx
     import onnxruntime
 
+    from onnxfix.scratch import scratch
+
     ones = ",".join("1" * 24)
     text = f"""<ir_version: 8, opset_import: ["" : 13]> g (float[1,3,4,4] x) => (float[1,8,4,4] y)
     <float[8,3,1,1] w = {{{ones}}}> {{ y = Conv (x, w) }}"""
     model = onnx.parser.parse_model(text)
-    with tempfile.TemporaryDirectory(prefix="onnxfix-") as folder:
+    with scratch() as folder:
         options = onnxruntime.SessionOptions()
         options.optimized_model_filepath = str(Path(folder, "blocked.onnx"))
         options.log_severity_level = 4

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +19,7 @@ from onnxfix.model.inference import typed_scopes
 from onnxfix.model.names import Names
 from onnxfix.model.scope import Scope, scopes_of
 from onnxfix.opset.inline import functions_of, inlined, recursive
+from onnxfix.scratch import scratch
 
 HOPS = (0, 1, 3)
 """So far around the node that a failure names, a small failing model is looked for first."""
@@ -94,7 +94,7 @@ class Search:
         return typed_scopes(self.model)[0]
 
     def _ask(self, candidate: Model) -> Answer:
-        with tempfile.TemporaryDirectory(prefix="onnxfix-") as folder:
+        with scratch() as folder:
             path = Path(folder, "candidate.onnx")
             save(candidate, path)
             return self._answer(path, candidate)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from onnxfix.legalise.locate import Place
 from onnxfix.model.scope import Scope, ScopeId, captured
 from onnxfix.model.types import to_value_info
 from onnxfix.records import Check
+from onnxfix.scratch import scratch
 from onnxfix.targets import Target
 
 MOST = 300
@@ -27,7 +27,7 @@ def refused_alone(scopes: Sequence[Scope], target: Target | None) -> Iterator[Pl
     """
     tried: set[Form] = set()
     holders: set[ScopeId] = set()
-    with tempfile.TemporaryDirectory(prefix="onnxfix-") as folder:
+    with scratch() as folder:
         for scope, index in ((inner, index) for inner in reversed(scopes) for index in range(len(inner.nodes))):
             form = exact_form(scope, index)
             if form in tried or len(tried) >= MOST or (*scope.id, index) in holders:

@@ -105,6 +105,9 @@ def _opened(path: Path, where: str) -> StoredFile:
             raise ModelFileError("is not a regular file", where=where, hint="name an .onnx file")
         file = StoredFile(path, held=True)
     except FileNotFoundError:
+        if path.is_symlink():
+            hint = "fetch what it points to, as with `git annex get`"
+            raise ModelFileError("is a link to nothing", where=where, hint=hint) from None
         raise ModelFileError("no such file", where=where) from None
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)

@@ -110,7 +110,7 @@ def _uri(path: str) -> str:
     relative = os.path.relpath(path) if Path(path).is_absolute() and not path.startswith("\\") else path
     inside = not relative.startswith("..")
     plain = Path(relative).as_posix() if inside else Path(path).absolute().as_posix()
-    return quote(plain, safe="/") if inside else f"file://{quote(plain, safe='/')}"
+    return quote(os.fsencode(plain), safe="/") if inside else f"file://{quote(os.fsencode(plain), safe='/')}"
 
 
 def _print(parts: Iterable[str]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,6 +17,7 @@ from onnxfix.engine.tensors import not_finite, numpy_dtype
 from onnxfix.errors import OnnxfixError
 from onnxfix.model import Model, load
 from onnxfix.model.inference import typed_scopes
+from onnxfix.scratch import scratch
 from onnxfix.verify.baseline import Baseline, baseline, choices_for
 from onnxfix.verify.difference import TOLERANCES, Difference, coarsest_of, difference
 from onnxfix.verify.numeric import draws
@@ -70,7 +70,7 @@ def compare_engine(
     `timeout` is in seconds, for each step. Without a GPU or PyCUDA the engine is built only, and `unproven` says so.
     Raises OnnxfixError when the library is missing or cannot build for that compute capability.
     """
-    with tempfile.TemporaryDirectory(prefix="onnxfix-") as folder:
+    with scratch() as folder:
         reason = why_not()
         plan = None if reason else Path(folder, "model.plan")
         options, box = BuildOptions(tf32=tf32), sandbox.default() if tf32 or plan is None else sandbox.full_precision()

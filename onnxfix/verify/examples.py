@@ -6,7 +6,6 @@ the ONNX checker must accept it, and its outputs must equal those of the model b
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +22,7 @@ from onnxfix.records import Check
 from onnxfix.rewrite.pattern import PatternError
 from onnxfix.rewrite.rule import Example, Rule
 from onnxfix.rewrite.rulefile import example_model
+from onnxfix.scratch import scratch
 from onnxfix.targets import resolve
 from onnxfix.targets.records import Target
 from onnxfix.verify.canonical import canonical
@@ -94,7 +94,7 @@ def _properties(
 
 
 def _compare(before: Model, outcome: Outcome, options: Options) -> Check:
-    with tempfile.TemporaryDirectory(prefix="onnxfix-") as folder:
+    with scratch() as folder:
         original, candidate, rest = (Path(folder, f"{name}.onnx") for name in ("before", "after", "rest"))
         save(before, original)
         save(outcome.model, candidate)

@@ -7,7 +7,6 @@ one. A marked value cannot be fused away, so the engine looked at is a little sl
 from __future__ import annotations
 
 import math
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +19,7 @@ from onnxfix.model.messages import copied
 from onnxfix.model.model import Array
 from onnxfix.model.scope import Scope
 from onnxfix.model.types import ValueType, dtype_name, to_value_info
+from onnxfix.scratch import scratch
 from onnxfix.verify.difference import Difference
 from onnxfix.verify.engine_run import EngineComparison, compare_engine
 
@@ -110,7 +110,7 @@ class _Work:
         self.compare(names[half:])
 
     def _run(self, names: Sequence[str]) -> EngineComparison:
-        with tempfile.TemporaryDirectory(prefix="onnxfix-") as folder:
+        with scratch() as folder:
             path = Path(folder, "marked.onnx")
             save(marked(self.model, names, self.scope), path)
             return compare_engine(path, self.inputs, outputs=names, tf32=self.tf32, timeout=self.timeout)

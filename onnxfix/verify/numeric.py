@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Collection, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -17,6 +16,7 @@ from onnxfix.model import Model, load, save
 from onnxfix.model.scope import scopes_of
 from onnxfix.model.types import dtype_name, from_value_info
 from onnxfix.records import Check, Outcome
+from onnxfix.scratch import scratch
 from onnxfix.verify.compare import tolerance_of
 from onnxfix.verify.inputs import input_specs
 from onnxfix.verify.mapping import from_lists, mapped, mapped_specs, taken_apart
@@ -68,7 +68,7 @@ def verify_numeric(
     shared = (*(name for name in names if name in known), *lists)
     if not shared:
         return _unverified("there is no output that both models have")
-    with tempfile.TemporaryDirectory(prefix="onnxfix-") as folder:
+    with scratch() as folder:
         file = _file_of(original, Path(folder))
         # absolute paths: the child may have another working folder
         job = Job(str(file.absolute()), str(candidate.absolute()), shared, draws=draws(original), retyped=retyped)

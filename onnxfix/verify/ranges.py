@@ -6,7 +6,6 @@ The values are outputs of a session, and asked for a few at a time; only their f
 from __future__ import annotations
 
 import math
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from onnxfix.model import Model, load, save
 from onnxfix.model.inference import typed_scopes
 from onnxfix.model.scope import Scope, ScopeId
 from onnxfix.model.types import ValueType
+from onnxfix.scratch import scratch
 from onnxfix.verify.inputs import input_specs
 from onnxfix.verify.readers import readers
 from onnxfix.verify.sizes import levels
@@ -54,7 +54,7 @@ def watch(
         skipped += unfit
     choices = [dict(feeds)] if feeds is not None else list(_seeded(model))
     count = sum(map(len, asked.values()))
-    with tempfile.TemporaryDirectory(prefix="onnxfix-") as folder:
+    with scratch() as folder:
         path = Path(folder, "model.onnx")
         save(shown(scopes[0], model, asked, want != "arrays"), path, embed=False)
         progress(f"watching {count} values")

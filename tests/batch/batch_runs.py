@@ -29,7 +29,7 @@ if "onnxfix.sandbox.child" in " ".join(sys.orig_argv) and os.environ.get("PLANTE
     def planted(verb):
         def act(task):
             name = pathlib.Path(task.place).name
-            with open(os.environ["PLANTED"], "a") as log:
+            with open(os.environ["PLANTED"], "a", errors="backslashreplace") as log:
                 log.write(f"{os.getpid()} {task.place}\\n")
             if name.startswith("crash"):
                 os.kill(os.getpid(), signal.SIGSEGV)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
+from zipfile import ZipFile
 
 import onnx
 import pytest
@@ -51,15 +53,55 @@ def test_beside_in_place_and_again(models: Path) -> None:
     assert "3 models: 3 ready" in run(models, "repair", "nets", *QUICK, "--in-place").stdout
 
 
+def test_folders_with_models_of_one_name(models: Path) -> None:
+    """What was named keeps its path below the folder that all of it is in, in archives as well."""
+    with ZipFile(models / "nets.zip", "w") as archive:
+        for name in ("nets/sick.onnx", "nets/deep/sick.onnx"):
+            archive.write(models / name, name)
+    for output, words in (("out", ("nets/*.onnx", "nets/deep")), ("unzipped", ("zip://nets::nets.zip",))):
+        run(models, "repair", *words, "-o", output, *QUICK)
+        assert (models / output / "sick.onnx").is_file()
+        assert (models / output / "deep" / "sick.onnx").is_file()
+
+
+def test_one_model_into_a_folder(models: Path) -> None:
+    """A pattern of the shell may match a single model."""
+    (models / "out").mkdir()
+    for options in ((), ("--journal", "j.jsonl")):
+        assert run(models, "repair", "nets/sick.onnx", "-o", "out", *QUICK, *options).returncode == 0
+        assert (models / "out/sick.onnx").is_file()
+        (models / "out/sick.onnx").unlink()
+    again = run(models, "repair", "nets/sick.onnx", "-o", "nets/", *QUICK)
+    assert "nets/sick.onnx: is the input itself (use --in-place to replace it)" in again.stderr
+    assert run(models, "repair", "nets/sick.onnx", "-o", f"file://{models}/far/", *QUICK).returncode == 0
+    assert (models / "far/sick.onnx").is_file()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="file names that are bytes")
+def test_names_that_are_no_text(folder: Path) -> None:
+    save(folder, os.fsdecode(b"nets/\xff.onnx"), "nets/ \n\t'.onnx")
+    for known in ("", ", 2 known before"):
+        done = run(folder, "repair", "nets", "-o", "out", *QUICK, "--journal", "j.jsonl")
+        assert f"2 models: 2 repaired{known} " in done.stdout
+    assert {os.fsencode(path.name) for path in (folder / "out").iterdir()} == {b"\xff.onnx", b" \n\t'.onnx"}
+    assert "nets/%FF.onnx" in run(folder, "check", "nets", *STATIC, "--format", "sarif").stdout
+
+
 @pytest.mark.usefixtures("models")
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
         (("nets", "-o", "nets"), "nets/deep/sick.onnx: is a model itself"),
         (("nets", "-o", "nets/sick.onnx"), "nets/sick.onnx: is a file; several models need a folder"),
-        (("nets", "--html", "a.html"), "--html: draws one model"),
+        (("nets", "--html", "a.html"), "--html: draws one model (repair that model alone, "),
         (("nets", "--select", "NONE"), "no rule is called 'NONE'"),
         (("nets", "--target", "trt99"), "trt99"),
+        (
+            ("nets", "-o", "nets/sick.onnx/out"),
+            "nets/sick.onnx/out: cannot be written: Not a directory (choose another",
+        ),
+        (("zip://nets::nets.zip",), "zip://nets/sick.onnx::nets.zip: nothing can be written to zip:// (give an -o)"),
+        (("zip://nets/sick.onnx::nets.zip",), "nothing can be written to zip:// (give an -o)"),
         (("@absent.txt",), "absent.txt: cannot be read: No such file or directory"),
         (("nets", "--journal", "nets/sick.onnx"), "nets/sick.onnx:1: is no journal of onnxfix"),
         (("nets", "--jobs", "0"), "'0' is not a number from 1 on"),
@@ -67,6 +109,8 @@ def test_beside_in_place_and_again(models: Path) -> None:
     ],
 )
 def test_what_is_refused_before_anything_is_done(folder: Path, arguments: tuple[str, ...], said: str) -> None:
+    with ZipFile(folder / "nets.zip", "w") as archive:
+        archive.write("nets/sick.onnx")
     before = sorted(folder.rglob("*"))
     done = run(folder, "repair", *arguments, "--verify", "none")
     assert (done.returncode, done.stdout) == (2, "")

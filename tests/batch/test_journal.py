@@ -75,8 +75,21 @@ def test_another_file_is_left_as_it_is(tmp_path: Path, content: bytes) -> None:
 def test_garbage_in_the_middle_is_told(tmp_path: Path) -> None:
     path = tmp_path / "j.jsonl"
     path.write_bytes(encoded(line("a")) + b'{"key": "b\n' + encoded(line("c")))
-    with pytest.raises(OnnxfixError, match=r"j.jsonl:2: is no journal"):
+    with pytest.raises(OnnxfixError, match=r"j.jsonl:2: is damaged \(remove this line\)"):
         Journal(path)
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(lines[0] + lines[2])  # as was said
+    with Journal(path) as journal:
+        assert journal.last("a") and journal.last("c")
+
+
+def test_zeros_behind_the_last_line_are_cut_off(tmp_path: Path) -> None:
+    """A machine that lost its power may leave blocks that were never written."""
+    path = tmp_path / "j.jsonl"
+    path.write_bytes(encoded(line("a")) + bytes(4096))
+    with Journal(path) as journal:
+        assert journal.last("a")
+    assert path.read_bytes() == encoded(line("a"))
 
 
 def test_one_batch_at_a_time(tmp_path: Path) -> None:
@@ -115,6 +128,8 @@ def test_a_killed_batch_lets_go(tmp_path: Path) -> None:
 def test_a_journal_that_cannot_be_written(tmp_path: Path) -> None:
     with pytest.raises(OnnxfixError, match=r"absent/j.jsonl: cannot be written: No such file .*--journal"):
         Journal(tmp_path / "absent" / "j.jsonl")
+    with pytest.raises(OnnxfixError, match=r"cannot be written: File name too long"):
+        Journal(tmp_path / ("n" * 300))
     for place in (tmp_path, Path(os.devnull)):
         with pytest.raises(OnnxfixError, match=r"is not a regular file"):
             Journal(place)
@@ -143,7 +158,8 @@ with Journal(Path(sys.argv[1])) as journal:
 def test_a_full_disk_leaves_whole_lines(tmp_path: Path) -> None:
     path = tmp_path / "j.jsonl"
     done = subprocess.run([sys.executable, "-c", FULL, path], capture_output=True, text=True, timeout=60)
-    assert f"OnnxfixError: {path}: cannot be written: File too large (choose another --journal)" in done.stderr
+    said = f"OnnxfixError: {path}: cannot be written: File too large (choose another --journal)"
+    assert done.stderr.splitlines()[-1].endswith(said)  # and closing the file says nothing else
     with Journal(path) as journal:
         assert journal.last("0")
         assert journal.last("1") is None

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,8 @@ import onnx
 import pytest
 from stored import at, model, upload, write
 
-from onnxfix.batch import scratch, store
+from onnxfix import scratch
+from onnxfix.batch import store
 from onnxfix.errors import ModelFileError, OnnxfixError
 
 
@@ -117,6 +120,27 @@ def test_what_can_only_be_read_is_not_written(tmp_path: Path) -> None:
         store.put(model(tmp_path / "local"), "https://user:secret@host/m.onnx")
 
 
+def test_http_tells_what_is_missing_from_what_went_wrong() -> None:
+    class Answers(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_error(503 if "busy" in self.path else 404)
+
+        do_HEAD = do_GET  # noqa: N815 - as http.server wants it
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answers) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        host = f"http://127.0.0.1:{server.server_port}"
+        for name, said in (("absent", "no such file"), ("busy", "cannot be listed: 503, ")):
+            with pytest.raises(ModelFileError, match=rf"{host}/{name}.onnx: {said}"):
+                store.listing(f"{host}/{name}.onnx")
+        server.shutdown()
+    with pytest.raises(ModelFileError, match=r"cannot be listed: Cannot connect to host"):
+        store.listing(f"{host}/absent.onnx")
+
+
 @pytest.mark.parametrize(
     ("url", "words"),
     [
@@ -136,7 +160,7 @@ def test_without_fsspec_the_way_to_it_is_told(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_folders_of_killed_processes_go_and_those_in_use_stay(temporary: Path) -> None:
-    code = "import time; from onnxfix.batch.scratch import scratch\n"
+    code = "import time; from onnxfix.scratch import scratch\n"
     code += "with scratch() as home: print(home, flush=True); time.sleep(99)"
     environment = {**os.environ, "TMPDIR": str(temporary)}
     left = [
@@ -147,9 +171,9 @@ def test_folders_of_killed_processes_go_and_those_in_use_stay(temporary: Path) -
         left[0].kill()
         left[0].wait()
         for home in homes:
-            os.utime(home, (1, 1))
+            os.utime(home.parent, (1, 1))
         with scratch.scratch():
-            assert [home.exists() for home in homes] == [False, True]
+            assert [home.parent.exists() for home in homes] == [False, True]
     finally:
         for process in left:
             process.kill()

@@ -69,7 +69,7 @@ def test_things_that_are_no_files(refused: Refused, tmp_path: Path) -> None:
     assert "not a regular file" in refused("check", "pipe")
     assert "not a regular file" in refused("repair", "/dev/zero")
     assert "loop" in refused("check", "loop")
-    assert "nowhere: no such file" in refused("check", "nowhere")
+    assert "nowhere: is a link to nothing (fetch what it points to" in refused("check", "nowhere")
 
 
 @pytest.mark.parametrize("location", ["../../etc/passwd", "/etc/passwd", "absent.bin", "link.bin", "short.bin", "."])
@@ -101,15 +101,15 @@ def model(tmp_path: Path) -> Path:
         ("absent/o.onnx", "there is no folder 'absent' (make it, or choose another -o)"),
         ("m.onnx", "is the input itself (use --in-place to replace it)"),
         ("link.onnx", "is the input itself"),
-        ("folder", "is a folder (name a file)"),
-        (".", "is a folder"),
+        ("folder", "folder/m.onnx: is a folder (name a file)"),
+        (".", "is the input itself"),
         ("m.onnx/o.onnx", "there is no folder 'm.onnx'"),
         ("/dev/null", "is not a regular file"),
         ("n" * 300, "cannot be written: File name too long"),
     ],
 )
 def test_places_where_nothing_can_be_written(refused: Refused, tmp_path: Path, output: str, said: str) -> None:
-    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder/m.onnx").mkdir(parents=True)
     (tmp_path / "link.onnx").symlink_to("m.onnx")
     assert said in refused("repair", "m.onnx", "--verify", "none", "-o", output)
 

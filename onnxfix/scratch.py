@@ -7,12 +7,13 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 
 from onnxfix.errors import OnnxfixError
 from onnxfix.files import locked
 
-_PREFIX = "onnxfix-far-"
+_PREFIX = "onnxfix-tmp-"
 _OWNER = "owner"
 _YOUNG_SECONDS = 60.0
 """A folder this young may not be locked yet."""
@@ -35,12 +36,15 @@ def scratch(parent: Path | None = None) -> Iterator[Path]:
     try:
         with (folder / _OWNER).open("wb") as owner:
             locked(owner)
-            yield folder
+            (folder / "files").mkdir()
+            yield folder / "files"
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+@cache
 def _sweep(home: Path) -> None:
+    """Once in a process."""
     for folder in home.glob(f"{_PREFIX}*"):
         with suppress(OSError):
             if time.time() - folder.stat().st_mtime > _YOUNG_SECONDS and _is_left(folder / _OWNER):
