@@ -47,6 +47,7 @@ def compare(
     feeds = feeds_for(loaded, inputs)
     progress("building and running the engine")
     found = compare_engine(path, feeds, tf32=tf32, timeout=timeout)
+    loaded.confirm_paths()
     if found.build.built and (reason := why_not()):
         raise cannot_run(path, reason)
     layered = LayerReport()

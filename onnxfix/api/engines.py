@@ -42,7 +42,8 @@ def build(
 
     Both files are written whole or not at all. `target` names the library and the GPU ("rtx", "rtx@sm89"), by default
     the best library installed and the GPU here. `timeout` is in seconds. `progress` gets (phase, fraction done).
-    Raises OnnxfixError for a file that is no model, options that the library lacks, and weights beyond the memory.
+    Raises OnnxfixError for a file that is no model, options that the library lacks, weights beyond the memory,
+    and files that change meanwhile.
     """
     path, options = Path(model), options or BuildOptions(described=True)
     flavour, capability, notes = _library(target)
@@ -59,6 +60,7 @@ def build(
         result = engine.build(
             path, flavour.name, timeout=timeout, options=options, plan=draft, runtime_cache=cache, progress=progress
         )
+        source.confirm_paths()
         result = replace(result, errors=tuple(_placed(source, error) for error in result.errors))
         notes += _notes(options, result)
         report = BuildReport(str(model), flavour.title, result, tuple(_explained(result)), notes=tuple(notes))

@@ -90,6 +90,7 @@ def _run_model(
         progress("building the engine")
         options, box = BuildOptions(tf32=tf32), sandbox.default() if tf32 else sandbox.full_precision()
         result = engine.build(path, timeout=timeout, sample=feeds, plan=plan, options=options, box=box)
+        model.confirm_paths()
         if not result.built:
             return RunReport(str(path), result.flavour.title, "not_built", reason=refusal(result)), {}
         if reason := why_not():

@@ -52,4 +52,5 @@ def watch(
     ensure_memory(whole, NUMERIC)
     feeds = recorded_inputs(Path(inputs), whole) if inputs else None
     found = ranges.watch(whole, feeds, timeout=timeout, progress=progress)
+    whole.confirm()
     return RangeReport(whole.label, feeds is None, found)

@@ -119,6 +119,12 @@ class Model:
         for file in self._files.values():
             file.check()
 
+    def confirm_paths(self) -> None:
+        """The same for a program that has read the files by their names: a model file that was replaced is told too."""
+        self.confirm()
+        if isinstance(self.buffer.whole, StoredFile):
+            self.buffer.whole.check_path()
+
     def _file(self, location: str) -> StoredFile:
         path = (self.path.parent if self.path else Path()) / location
         if path not in self._files:

@@ -105,6 +105,15 @@ class StoredFile:
         with self.opened():
             pass
 
+    def check_path(self) -> None:
+        """The same when another file is at its path, though one that is held is read as it was."""
+        try:
+            facts = self.path.stat()
+        except OSError:
+            raise self.changed() from None
+        if _facts(facts) != self.state:
+            raise self.changed()
+
     def changed(self) -> ModelFileError:
         """The line for a file that is another one now."""
         hint = "run it again when nothing writes to the file"
@@ -182,7 +191,10 @@ class Extent:
 
 
 def _state(descriptor: int) -> tuple[int, int, int, int]:
-    facts = os.fstat(descriptor)
+    return _facts(os.fstat(descriptor))
+
+
+def _facts(facts: os.stat_result) -> tuple[int, int, int, int]:
     return facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns
 
 

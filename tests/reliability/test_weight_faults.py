@@ -14,6 +14,7 @@ from onnx import numpy_helper
 
 import onnxfix
 from onnxfix.api.proof import Verification
+from onnxfix.api.watch import watch
 from onnxfix.errors import ModelFileError
 from onnxfix.model import load
 from tests.reliability.weighty import contents, run, saved
@@ -78,6 +79,61 @@ def test_check_says_so_too(model: Path, spoilt: str) -> None:
 
     with pytest.raises(ModelFileError, match=said):
         onnxfix.check(model, target="rtx1.7", progress=watch)
+
+
+@pytest.mark.parametrize("spoilt", SPOILT)
+def test_engines_of_spoilt_weights_are_not_kept(model: Path, spoilt: str) -> None:
+    """Nor is the library's complaint about them taken for a defect of the model; no sidecar describes other weights."""
+    spoil, said = SPOILT[spoilt]
+    once = [spoil]
+
+    def see(_: object) -> None:
+        if once:
+            once.pop()(model.parent / "w.bin")
+
+    plan = model.parents[1] / "out" / "m.plan"
+    repaired = model.parent / "o.onnx"
+    onnxfix.repair(model, repaired, verify="none", target="rtx1.7")
+    with pytest.raises(ModelFileError, match=said):
+        onnxfix.build(repaired, plan, target="rtx", progress=see)
+    assert once == []
+    assert contents(plan.parent) == {}
+    for ask in (onnxfix.run, onnxfix.compare):
+        (model.parent / "w.bin").write_bytes(bytes(192 * 3000 * 4))
+        once = [spoil]
+        with pytest.raises(ModelFileError, match=said):
+            ask(repaired, progress=see)
+        assert once == []
+
+
+def test_an_engine_of_a_model_that_was_replaced_is_not_kept(model: Path) -> None:
+    plan, whole = model.parents[1] / "out" / "m.plan", model.parent / "o.onnx"
+    onnxfix.repair(model.parent / "whole.onnx", whole, verify="none", target="rtx1.7")
+
+    def see(_: object) -> None:
+        if whole.read_bytes() != model.read_bytes():
+            shutil.copy(model, model.parent / "new")
+            (model.parent / "new").replace(whole)
+
+    with pytest.raises(ModelFileError, match=r"o\.onnx: changed while onnxfix worked with it"):
+        onnxfix.build(whole, plan, target="rtx", progress=see)
+    assert contents(plan.parent) == {}
+
+
+@pytest.mark.parametrize("spoilt", SPOILT)
+@pytest.mark.parametrize("stage", ["watching", "watching values"])
+def test_values_of_spoilt_weights_are_not_told(model: Path, spoilt: str, stage: str) -> None:
+    """`check --run`, before and while the model runs."""
+    spoil, said = SPOILT[spoilt]
+    once = [spoil]
+
+    def see(text: str) -> None:
+        if once and text.startswith(stage):
+            once.pop()(model.parent / "w.bin")
+
+    onnxfix.repair(model, model.parent / "o.onnx", verify="none", target="rtx1.7")
+    with pytest.raises(ModelFileError, match=said):
+        watch(model.parent / "o.onnx", progress=see)
 
 
 def test_a_model_file_cut_short_while_its_weights_are_copied(model: Path) -> None:
