@@ -12,6 +12,7 @@ import onnx
 
 from onnxfix.legalise.known_rules import attribute, rule_broken
 from onnxfix.legalise.known_sizes import fed, made_by_node
+from onnxfix.model.once import once
 from onnxfix.model.scope import Scope
 from onnxfix.model.types import ValueType
 from onnxfix.opset.view import schema_at, signature
@@ -136,18 +137,16 @@ def _applies(when: Mapping[str, Any] | None, scope: Scope, node: onnx.NodeProto,
     return False
 
 
-def _sized(scope: Scope, name: str) -> bool:
-    """Whether a value is computed from the sizes of another, which a parser does not do while it reads."""
-    seen, waiting = {name}, [name]
+@once
+def _sized(scope: Scope) -> frozenset[str]:
+    """The values that are computed from the sizes of others, which a parser does not do while it reads."""
+    waiting = [index for index, node in enumerate(scope.nodes) if node.op_type in ("Shape", "Size")]
+    found: set[str] = set()
     while waiting:
-        place = scope.producer.get(waiting.pop())
-        maker = None if place is None else scope.nodes[place[0]]
-        if maker is not None and maker.op_type in ("Shape", "Size"):
-            return True
-        more = [read for read in (maker.input if maker is not None else ()) if read and read not in seen]
-        seen.update(more)
-        waiting += more
-    return False
+        new = [name for name in scope.makes[waiting.pop()] if name and name not in found]
+        found.update(new)
+        waiting += [reader for name in new for reader, place in scope.users.get(name, ()) if place >= 0]
+    return frozenset(found)
 
 
 def _outputs(fact: Mapping[str, Any], node: onnx.NodeProto, results: Mapping[str, int]) -> str:
@@ -166,7 +165,7 @@ def _input(limit: Limit, scope: Scope, name: str) -> str:
     fixed = fixed or bool(fact.get("all_zero") and _dtype(scope, name) != "fp8")
     if fixed and fed(scope, name):
         return "must be constant and is an input of the graph"
-    if fact.get("must_be") == "constant" and limit.stage == "parse" and _sized(scope, name):
+    if fact.get("must_be") == "constant" and limit.stage == "parse" and name in _sized(scope):
         return "must be constant and is computed from a shape"
     if "rank" in fact and kind.rank is not None and kind.rank != fact["rank"].get("equals", kind.rank):
         return f"must have {fact['rank']['equals']} dimensions, not {kind.rank}"

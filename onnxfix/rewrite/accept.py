@@ -8,6 +8,7 @@ from typing import Any
 
 import onnx
 
+from onnxfix.model.order import misplaced_in
 from onnxfix.model.scope import Scope
 from onnxfix.rewrite.attributes import attribute_value, made_attribute
 from onnxfix.rewrite.expression import Expression, Unknown
@@ -39,10 +40,14 @@ def _leak(scope: Scope, rewrite: Rewrite, found: Match) -> str:
 
 
 def _loop(scope: Scope, rewrite: Rewrite, found: Match) -> str:
-    """Why one of several results cannot be made from all inputs at once, or ""."""
+    """Why one of several results cannot be made from all inputs at once, or "".
+
+    In a graph whose nodes are in order nothing before the first node of the match is computed from its results.
+    """
     if len(found.nodes) < 2 or len(rewrite.results) < 2:
         return ""
     inside = set(found.nodes.values())
+    first = 0 if misplaced_in(scope) else min(inside)
     own = {value for index in inside for value in scope.nodes[index].output}
     todo = [value for index in inside for value in scope.nodes[index].input if value not in own]
     seen = set(todo)
@@ -50,7 +55,7 @@ def _loop(scope: Scope, rewrite: Rewrite, found: Match) -> str:
         index, _ = scope.producer.get(todo.pop(), (-1, -1))
         if index in inside:
             return "an input of the match is computed from its own result"
-        new = set(scope.nodes[index].input) - seen if index >= 0 else set()
+        new = set(scope.nodes[index].input) - seen if index >= first else set()
         seen |= new
         todo += new
     return ""
