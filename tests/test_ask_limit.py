@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ import onnxfix
 from onnxfix import sandbox
 from onnxfix.api import asking
 from onnxfix.batch.checking import Checking
+from onnxfix.batch.task import Task
+from onnxfix.cli.app import main
 from onnxfix.engine import EngineError, Flavour
 from onnxfix.engine import build as real_build
 from onnxfix.engine.records import BUILDING, PARSING, Stage
@@ -134,3 +137,37 @@ def test_a_timeout_says_whether_the_parser_was_done(
     (tmp_path / "m.onnx").touch()
     result = real_build(tmp_path / "m.onnx", timeout=3)
     assert (result.outcome, result.errors[0].stage) == ("timeout", stage)
+
+
+@pytest.mark.parametrize(
+    ("models", "options", "limit"),
+    [
+        (1, (), 300),
+        (2, (), 300),
+        (1, ("--time-limit", "10"), 300),
+        (2, ("--time-limit", "10"), 5),
+        (2, ("--ask-limit", "3"), 3),
+    ],
+)
+def test_rules_and_facts_answer_before_a_model_of_a_batch_is_stopped(
+    models: int, options: tuple[str, ...], limit: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """--time-limit ends the work on a model; the library it asks gets no more than half of that."""
+    tasks: list[Task] = []
+
+    @contextmanager
+    def recorded(_: object, given: list[Task], __: object) -> Iterator[tuple[Iterator[object], None]]:
+        tasks.extend(given)
+        yield iter(()), None
+
+    monkeypatch.setattr("onnxfix.cli.check.batch", recorded)
+    for number in range(models):
+        onnx.save(onnx.parser.parse_model(TEXT), tmp_path / f"{number}.onnx")
+    assert main(["check", str(tmp_path), *options]) == 0
+    assert [task.settings["ask_limit"] for task in tasks] == [limit] * models
+
+
+def test_a_limit_that_is_no_number_of_seconds(capsys: pytest.CaptureFixture[str]) -> None:
+    for text in ("soon", "-1", "inf", "nan"):
+        assert main(["check", "m.onnx", "--ask-limit", text]) == 2
+        assert f"'{text}' is not a number of seconds" in capsys.readouterr().err
