@@ -12,9 +12,10 @@ from typing import Any, get_args
 import pytest
 import yaml
 
+from onnxfix.fixpoint.catalogue import load_rules
 from onnxfix.targets import Target, limits, release, resolve
 from onnxfix.targets.records import release_table
-from onnxfix.targets.tables import Blocks, TableName, cite, table, version_key
+from onnxfix.targets.tables import Blocks, TableName, cite, holds, table, version_key
 
 RELEASES = [f"{track}{key}" for track in ("trt", "rtx") for key in release_table(track)]
 UNSOURCED = {"track", "key", "sources"}
@@ -142,3 +143,15 @@ assert not {{"onnxruntime", "tensorrt", "tensorrt_rtx", "rich"}} & set(sys.modul
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert set(done.stdout.split()) == loaded
+
+
+def test_what_is_silently_wrong_has_a_rule_that_says_so() -> None:
+    silent = [rule for rule in load_rules() if rule.kind == "silent_wrong" and rule.target is not None]
+    for op_type, facts in table("operators")["ops"].items():
+        for track in ("trt", "rtx"):
+            for limit in facts.get(track, {}).get("limits", ()):
+                if limit.get("level") == "silent_wrong":
+                    version = "7.2" if track == "trt" else "1.7"
+                    assert holds(limit, version), (op_type, limit)
+                    told = [rule for rule in silent if op_type in rule.parameters.get("operators", ())]
+                    assert any(rule.target and rule.target.covers(track, version) for rule in told), (op_type, limit)
