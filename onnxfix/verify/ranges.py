@@ -19,7 +19,6 @@ from onnxfix.model.scope import Scope, ScopeId
 from onnxfix.model.types import ValueType
 from onnxfix.scratch import scratch
 from onnxfix.verify.inputs import input_specs
-from onnxfix.verify.readers import readers
 from onnxfix.verify.sizes import levels
 from onnxfix.verify.units import shown
 from onnxfix.verify.values import seeded
@@ -74,7 +73,6 @@ def watch(
         tuple(scopes[0].outputs),
         values[found.first] if found.first >= 0 else None,
         inside,
-        readers(scopes, values, choices[found.choice]),
     )
 
 
