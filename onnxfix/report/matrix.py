@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from onnxfix.records import CheckReport, Diagnostic
 from onnxfix.report.console import FINDINGS
 from onnxfix.report.groups import grouped, of_diagnostic
-from onnxfix.report.merged import merged, name_of
+from onnxfix.report.merged import merged, name_of, notes
 from onnxfix.report.text import Line, counted, sentence, visible
 
 _PATH = 400
@@ -52,6 +52,7 @@ def _findings(own: Sequence[CheckReport]) -> Iterator[Line]:
         yield from grouped(map(of_diagnostic, found), FINDINGS)
     if own[0].complaint:
         yield (("The ONNX checker refuses the model: ", "red"), sentence(own[0].complaint))
+    yield from (("note: ", sentence(note)) for _, note in notes(own))
 
 
 def _table(reports: Sequence[CheckReport], limit: int | None) -> Iterator[Line]:
