@@ -11,6 +11,8 @@ from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from onnxfix.cli.arguments import seconds_of
+from onnxfix.errors import OnnxfixError
 from onnxfix.report.text import sentence
 
 if TYPE_CHECKING:
@@ -36,7 +38,7 @@ def declare_batch(parser: argparse.ArgumentParser) -> None:
         help="what they may hold together, such as 8GiB (default: 70%% of what is free)",
     )
     group.add_argument(
-        "--time-limit", metavar="SECONDS", type=float, default=HOUR, help="for each of several models (default: 3600)"
+        "--time-limit", metavar="SECONDS", type=limit, default=HOUR, help="for each of several models (default: 3600)"
     )
     group.add_argument(
         "--journal",
@@ -45,7 +47,10 @@ def declare_batch(parser: argparse.ArgumentParser) -> None:
         help="gets a line for each model that is done; models that it has are not done again",
     )
     group.add_argument(
-        "--ray", metavar="ADDRESS", help="do them on the Ray cluster at HOST:PORT (auto: the one this machine is in)"
+        "--ray",
+        metavar="ADDRESS",
+        type=address,
+        help="do them on the Ray cluster at HOST:PORT (auto: the one this machine is in)",
     )
     group.add_argument("--retry", action="store_true", help="do those again that failed")
 
@@ -55,6 +60,20 @@ def count(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 on")
     return int(text)
+
+
+def limit(text: str) -> float:
+    """A number of seconds, more than 0."""
+    if not (seconds := seconds_of(text)):
+        raise argparse.ArgumentTypeError(f"{text!r} leaves no time")
+    return seconds
+
+
+def address(text: str) -> str:
+    """The address of a cluster; an empty one, of a variable that is not set, does not mean this machine."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("names no cluster")
+    return text
 
 
 def size(text: str) -> int:
@@ -78,6 +97,8 @@ def batch(
     from onnxfix.batch.journal import Journal
     from onnxfix.report import batch as report
 
+    if options.retry and not options.journal:
+        raise OnnxfixError("looks for failures in a journal", where="--retry", hint="name it with --journal")
     budget = options.memory or memory.budget()
     shown = None
     try:

@@ -105,6 +105,10 @@ def test_names_that_are_no_text(folder: Path) -> None:
         (("@absent.txt",), "absent.txt: cannot be read: No such file or directory"),
         (("nets", "--journal", "nets/sick.onnx"), "nets/sick.onnx:1: is no journal of onnxfix"),
         (("nets", "--jobs", "0"), "'0' is not a number from 1 on"),
+        (("nets", "--time-limit", "0"), "'0' leaves no time"),
+        (("nets", "--time-limit", "nan"), "'nan' is not a number of seconds"),
+        (("nets", "--ray", ""), "names no cluster"),
+        (("nets", "--retry"), "--retry: looks for failures in a journal (name it with --journal)"),
         (("nets", "--memory", "many"), "'many' is not a size such as 8GiB or 500MB"),
     ],
 )
