@@ -15,8 +15,8 @@ from onnxfix.verify.engine import is_installed, verify_engine
 
 ASK_LIMIT = 300.0
 """Seconds that the library may take for one model and what its repair comes to, if nothing else is said.  A build takes
-TensorRT-RTX 1.7.1 about four times as long for twice the nodes (onnxfix.model.patience), so that no limit is long enough
-for every model."""
+TensorRT-RTX 1.7.1 about four times as long for twice the nodes (onnxfix.model.patience): no limit is enough for every
+model."""
 
 
 @dataclass

@@ -39,6 +39,6 @@ def _short(item: Diagnostic, report: CheckReport) -> str:
 
 
 def notes(reports: Iterable[CheckReport]) -> list[tuple[str, str]]:
-    """(model, what the reader has to know of how it was checked), each once; nothing where the target itself answered."""
+    """(model, what to know of how it was checked), each once; nothing where the target itself answered."""
     told = ((report.model, note) for report in reports if not report.asked for note in report.notes)
     return list(dict.fromkeys(told))

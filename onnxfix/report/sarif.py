@@ -21,7 +21,7 @@ _CHECKER = Diagnostic("ONNX", "onnx-checker", "error", "The ONNX checker refuses
 
 
 def document(reports: Sequence[CheckReport], errors: Sequence[str]) -> dict[str, Any]:
-    """One run: a result for each finding, a rule with its page for each code, a notification for each bad file and note."""
+    """One run: a result for each finding, a rule with its page for each code, notifications of bad files and notes."""
     complaints = {report.model: report.complaint for report in reports if report.complaint}
     found = [*merged(reports), *(_complaint(model, said) for model, said in complaints.items())]
     codes = {item.diagnostic.code: item.diagnostic for item in found}
