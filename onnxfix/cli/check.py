@@ -61,7 +61,7 @@ def run(options: argparse.Namespace) -> int:
     from onnxfix.batch.places import found
 
     places = found(options.models)
-    runs = check_run.runs_of([Path(place.path) for place in places], options)
+    runs = check_run.runs_of([place.path for place in places], options)
     known = _Known(chosen.baseline)
     with batch(options, _tasks(places, chosen, options), lambda: _try(chosen)) as (done, progress):
         code = _tell(done, known, chosen, options, runs)

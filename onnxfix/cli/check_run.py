@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from onnxfix.errors import OnnxfixError
+from onnxfix.errors import ModelFileError, OnnxfixError
 from onnxfix.report.text import sentence
 
 if TYPE_CHECKING:
@@ -49,9 +49,10 @@ class Runs:
         return document | {"errors": errors, "exit_code": code, "runs": [report.to_json() for report in self.reports]}
 
 
-def runs_of(paths: Sequence[Path], options: argparse.Namespace) -> Runs | None:
-    """Run the models; None when nobody asked for it.  Why one does not run is told on standard error too.
+def runs_of(places: Sequence[str], options: argparse.Namespace) -> Runs | None:
+    """Run the models, which may be URLs; None when nobody asked for it.
 
+    Why one does not run is told on standard error too; why one cannot be read, `check` itself tells.
     Raises OnnxfixError for options that do not belong together.
     """
     if not options.run:
@@ -60,15 +61,22 @@ def runs_of(paths: Sequence[Path], options: argparse.Namespace) -> Runs | None:
         return None
     if options.format not in ("text", "json") or options.statistics or options.write_baseline:
         raise OnnxfixError("--run tells its findings as text or json", hint="leave the other option out")
+    if options.plot and len(places) > 1:
+        raise OnnxfixError("--plot draws one model", hint="name one, or leave --plot out")
     from onnxfix.api.watch import watch
+    from onnxfix.batch.near import near
     from onnxfix.files import write_whole
     from onnxfix.report import ranges, terminal
 
     reports, errors = [], []
-    for path in paths:
+    for place in places:
         try:
-            with terminal.progress() as progress:
-                reports.append(watch(path, options.inputs, progress=progress))
+            with near(place) as here, terminal.progress() as progress:
+                report = watch(here.model, options.inputs, progress=progress)
+                reports.append(replace(report, model=here.told(report.model)))
+        except ModelFileError as error:
+            errors.append(str(error))
+            continue
         except OnnxfixError as error:
             errors.append(str(error))
             print(f"onnxfix: {sentence(errors[-1])}", file=sys.stderr)

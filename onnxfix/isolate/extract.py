@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import onnx
 
 from onnxfix.errors import OnnxfixError
 from onnxfix.model.part import home_of, needed_inputs, part, reads
-from onnxfix.model.scope import Scope, captured
+from onnxfix.model.scope import Scope, ScopeId, captured
 
 
 def between(scopes: Sequence[Scope], inputs: Sequence[str], outputs: Sequence[str]) -> onnx.ModelProto:
     """The nodes that make `outputs` (default: those of the graph), backwards to `inputs`, which become graph inputs.
 
-    Other inputs of the graph that these nodes need stay inputs.  Raises OnnxfixError for a value that is not there,
-    one of another graph, an input that no output needs, and a value of unknown type.
+    Other inputs of the graph that these nodes need stay inputs.  A value of a graph inside a node may be told by its
+    path: "loop/body/value".  Raises OnnxfixError for a value that is not there, one of another graph or of several, an
+    input that no output needs, and a value of unknown type.
     """
-    scope = _scope_of(scopes, (*outputs, *inputs))
-    goals = list(dict.fromkeys(outputs or scope.outputs))
-    nodes, reached = _behind(scope, goals, set(inputs))
-    unused = [name for name in inputs if name not in reached]
+    scope, called = _scope_of(scopes, (*outputs, *inputs))
+    goals = list(dict.fromkeys(called[name] for name in outputs) or dict.fromkeys(scope.outputs))
+    starts = {called[name]: name for name in inputs}
+    nodes, reached = _behind(scope, goals, set(starts))
+    unused = [name for own, name in starts.items() if own not in reached]
     if unused:
         raise OnnxfixError(f"no output needs {unused[0]!r}", where=scope.model.label)
-    own = [*dict.fromkeys(inputs), *(name for name in needed_inputs(scope, nodes, goals) if name not in inputs)]
+    own = [*starts, *(name for name in needed_inputs(scope, nodes, goals) if name not in starts)]
     return part(scope, nodes, own, goals)
 
 
@@ -38,13 +40,41 @@ def around(scopes: Sequence[Scope], name: str, hops: int) -> onnx.ModelProto:
 
 
 def find_node(scopes: Sequence[Scope], name: str) -> tuple[Scope, int]:
-    """The node of that name, or else the one that makes the value of that name. Raises OnnxfixError."""
-    for fits in (lambda node: node.name == name, lambda node: name in node.output):
-        for scope in scopes:
-            for index, node in enumerate(scope.nodes):
-                if name and fits(node):
-                    return _typed(scope), index
+    """The node of that name, or else the one that makes the value of that name.
+
+    In a graph inside a node either may be told by its path: "loop/body/value".  Raises OnnxfixError for a name that is
+    not there, or not in one place only.
+    """
+    for fits in (lambda node, own: node.name == own, lambda node, own: own in node.output):
+        found = [
+            (scope, index)
+            for scope in scopes
+            for own in _own_names(scope, name)
+            for index, node in enumerate(scope.nodes)
+            if fits(node, own)
+        ]
+        if found:
+            _refuse_ambiguous(name, [scope for scope, _ in found])
+            return _typed(found[0][0]), found[0][1]
     raise OnnxfixError(f"no node is called {name!r}", where=scopes[0].model.label, hint="`onnxfix show` lists names")
+
+
+def _own_names(scope: Scope, name: str) -> Iterator[str]:
+    """What the bearer of a name may be called in a graph: that name, and that without the path of the graph."""
+    if name:
+        yield name
+    if scope.label and name.startswith(f"{scope.label}/"):
+        yield name.removeprefix(f"{scope.label}/")
+
+
+def _refuse_ambiguous(name: str, homes: Sequence[Scope]) -> None:
+    """Raises OnnxfixError when a name is in several graphs, none of which is the main one."""
+    labels = list(dict.fromkeys(scope.label for scope in homes))
+    if len(labels) > 1 and "" not in labels:
+        paths = ", ".join(f"{label}/{name}" for label in labels[:5])
+        raise OnnxfixError(
+            f"{name!r} is in {len(labels)} graphs", where=homes[0].model.label, hint=f"name one: {paths}"
+        )
 
 
 def neighbours(scope: Scope, start: Iterable[int], hops: int) -> list[int]:
@@ -92,17 +122,38 @@ def _behind(scope: Scope, goals: Iterable[str], stop: set[str]) -> tuple[list[in
     return sorted(found), met
 
 
-def _scope_of(scopes: Sequence[Scope], names: Sequence[str]) -> Scope:
-    """The innermost graph that the values belong to, from which all of them can be seen."""
-    homes = {name: next((scope for scope in scopes if scope.defines(name)), None) for name in names}
-    for name, home in homes.items():
-        if home is None:
+def _scope_of(scopes: Sequence[Scope], names: Sequence[str]) -> tuple[Scope, dict[str, str]]:
+    """The graph that the values belong to, from which all of them can be seen, and what each is called there.
+
+    Raises OnnxfixError when there is none, or more than one.
+    """
+    homes = {
+        name: {scope.id: own for scope in scopes for own in _own_names(scope, name) if scope.defines(own)}
+        for name in names
+    }
+    for name, found in homes.items():
+        if not found:
             raise OnnxfixError(f"there is no value {name!r}", where=scopes[0].model.label)
-    inner = max((home for home in homes.values() if home is not None), key=lambda home: len(home.id), default=scopes[0])
-    for name in names:
-        if home_of(inner, name) is None:
-            raise OnnxfixError(f"the value {name!r} is in another graph than the others", where=inner.label)
-    return _typed(inner)
+    own_homes = {scope_id for found in homes.values() for scope_id in found}
+    fitting = []
+    for scope in scopes:
+        seen = {name: _seen(scope, found) for name, found in homes.items()}
+        if all(seen.values()) and (scope.id in own_homes or not names):
+            fitting.append((scope, seen))
+    if not fitting:
+        name = next(name for name, found in homes.items() if not _seen(scopes[0], found))
+        raise OnnxfixError(f"the value {name!r} is in another graph than the others", where=scopes[0].model.label)
+    _refuse_ambiguous(names[0] if names else "", [scope for scope, _ in fitting])
+    return _typed(fitting[0][0]), fitting[0][1]
+
+
+def _seen(scope: Scope, homes: Mapping[ScopeId, str]) -> str:
+    """What a value with these homes is called in a graph, "" where it is not to be seen."""
+    for own in dict.fromkeys(homes.values()):
+        home = home_of(scope, own)
+        if home is not None and homes.get(home.id) == own:
+            return own
+    return ""
 
 
 def _typed(scope: Scope) -> Scope:

@@ -10,6 +10,7 @@ from pathlib import Path
 import onnx
 
 from onnxfix.isolate.answers import Answer, Answers
+from onnxfix.isolate.assume import with_assumed_types
 from onnxfix.isolate.candidates import bridged, kept, lifted, without_inside
 from onnxfix.isolate.checks import Check
 from onnxfix.isolate.extract import neighbours
@@ -132,6 +133,8 @@ def _done(left: int, before: int) -> float:
 
 def search_nodes(search: Search) -> None:
     """Make the model smaller by whole nodes, and by the graphs and functions around them, until nothing helps."""
+    if not search.values:
+        search.fails(with_assumed_types(search.model))
     _named_nodes(search)
     for _ in range(_ROUNDS):
         before = search.model.proto

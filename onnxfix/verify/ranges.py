@@ -7,18 +7,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import onnx
 
 from onnxfix import sandbox
+from onnxfix.errors import OnnxfixError
 from onnxfix.model import Model, load, save
 from onnxfix.model.inference import typed_scopes
 from onnxfix.model.scope import Scope, ScopeId
 from onnxfix.model.types import ValueType
 from onnxfix.scratch import scratch
 from onnxfix.verify.inputs import input_specs
+from onnxfix.verify.readers import readers
 from onnxfix.verify.sizes import levels
 from onnxfix.verify.units import shown
 from onnxfix.verify.values import seeded
@@ -57,12 +60,13 @@ def watch(
         path = Path(folder, "model.onnx")
         save(shown(scopes[0], model, asked, want != "arrays"), path, embed=False)
         progress(f"watching {count} values")
-        found: Found = sandbox.default().call(
-            "onnxfix.verify.watching:watch_here",
-            *(str(path), asked, choices, want),
-            timeout=timeout,
-            progress=lambda done: progress(f"watching values ({done} of {count})"),
-        )
+        with _naming(model):
+            found: Found = sandbox.default().call(
+                "onnxfix.verify.watching:watch_here",
+                *(str(path), asked, choices, want),
+                timeout=timeout,
+                progress=lambda done: progress(f"watching values ({done} of {count})"),
+            )
         inside = (load(Path(folder, INSIDE)), found.fed) if found.fed is not None else None
     values = tuple(_range(seen) for seen in found.seen)
     return Watch(
@@ -73,7 +77,18 @@ def watch(
         tuple(scopes[0].outputs),
         values[found.first] if found.first >= 0 else None,
         inside,
+        readers(scopes, values, choices[found.choice]),
     )
+
+
+@contextmanager
+def _naming(model: Model) -> Iterator[None]:
+    """Errors say which model they are about."""
+    try:
+        yield
+    except OnnxfixError as error:
+        error.where = error.where or model.label
+        raise
 
 
 def _wanted(scope: Scope, only: Sequence[str] | None) -> tuple[list[str], list[tuple[str, str]]]:

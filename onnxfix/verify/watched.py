@@ -54,7 +54,7 @@ class Range:
         if self.beyond_fp16:
             return f"it reaches {max(abs(self.low), abs(self.high)):.3g}, and float16 ends at {FP16_MAX:g}"
         if 0 < max(abs(self.low), abs(self.high)) < FP16_TINY:
-            return f"all of it is below {FP16_TINY:.2g}, which is 0 in float16"
+            return f"it stays below {FP16_TINY:.2g}, which is 0 in float16"
         return ""
 
 
@@ -64,7 +64,8 @@ class Watch:
 
     `first` is the first value that was not finite, in the order of running.  `arrays` holds the values themselves where
     they were asked for, `feeds` what the inputs were.  `inside`, where it was asked for and the first value that is not
-    finite belongs to a graph inside a node: that graph as a model, and what it was fed then.
+    finite belongs to a graph inside a node: that graph as a model, and what it was fed then.  `readers` are the nodes
+    that read what float16 cannot hold, with the reason.
     """
 
     values: tuple[Range, ...] = ()
@@ -74,6 +75,7 @@ class Watch:
     outputs: tuple[str, ...] = ()
     first: Range | None = None
     inside: tuple[Model, Mapping[str, Any]] | None = None
+    readers: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def dead(self) -> tuple[str, ...]:
@@ -82,8 +84,12 @@ class Watch:
 
     @property
     def keep_fp32(self) -> dict[str, str]:
-        """The nodes (by name, or by the value they make) that float16 would break, with the reason."""
-        return {value.node or value.name: value.keep_fp32 for value in self.values if value.keep_fp32}
+        """The nodes (by name, or by the value they make) that float16 would break, with the reason.
+
+        These are the ones that make what float16 cannot hold, and the ones that read it.
+        """
+        makers = {value.node or value.name: value.keep_fp32 for value in self.values if value.keep_fp32}
+        return {**makers, **{node: why for node, why in self.readers.items() if node not in makers}}
 
     def to_json(self) -> dict[str, Any]:
         """The figures as JSON types."""

@@ -5,7 +5,11 @@ from __future__ import annotations
 import json
 import shlex
 import sys
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import numpy as np
 import onnx
@@ -75,6 +79,36 @@ def test_check_run(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[st
     document = json.loads(capsys.readouterr().out)
     assert document["runs"][0]["first_not_finite"] == "c" and document["runs"][0]["seeded"] is False
     assert document["models"][0]["summary"]["opset"] == 17 and document["exit_code"] == 1
+
+
+@pytest.fixture
+def served(model: Path) -> Iterator[str]:
+    """The URL of the folder of the model."""
+    handler = partial(SimpleHTTPRequestHandler, directory=str(model.parent))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+def test_check_run_of_a_url(served: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", f"{served}/m.onnx", "--run", "--static"]) == 1
+    assert f"{served}/m.onnx   4 values watched" in capsys.readouterr().out
+    assert main(["check", f"{served}/nothing.onnx", "--run", "--static"]) == 2
+    assert capsys.readouterr().err.count(f"{served}/nothing.onnx: no such file") == 1
+
+
+def test_check_run_says_once_what_cannot_be_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", str(tmp_path / "nothing.onnx"), "--run", "--static"]) == 2
+    assert capsys.readouterr().err.count("nothing.onnx: no such file") == 1
+
+
+def test_a_plot_is_of_one_model(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    onnx.save(onnx.load(model), tmp_path / "again.onnx")
+    both = [str(model), str(tmp_path / "again.onnx")]
+    assert main(["check", *both, "--run", "--static", "--plot", str(tmp_path / "p.svg")]) == 2
+    assert "--plot draws one model" in capsys.readouterr().err and not (tmp_path / "p.svg").exists()
 
 
 def test_check_run_tells_diagnostics_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

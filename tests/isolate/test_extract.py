@@ -133,3 +133,31 @@ def test_ir_version_3_lists_stored_tensors_as_inputs(tmp_path: Path) -> None:
     report = onnxfix.extract(model, tmp_path / "out.onnx", inputs=["a"], outputs=["b"])
     assert (report.complaint, [name for name, _ in report.inputs]) == ("", ["a", "w"])
     assert [tensor.name for tensor in onnx.load(tmp_path / "out.onnx").graph.initializer] == ["w"]
+
+
+TWICE = """g (float[2] x, bool c) => (float[2] y)
+{ a = Neg(x) [if] y = If(c) <then_branch = t () => (float[2] u) { q = Sin(a) z = Erf(q) u = Abs(z) },
+                             else_branch = e () => (float[2] v) { q = Cos(a) z = Exp(q) v = Abs(z) }> }"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "operators"),
+    [
+        ({"around": "if/else_branch/z", "hops": 0}, ["Exp"]),
+        ({"around": "if/then_branch/q", "hops": 1}, ["Sin", "Erf"]),
+        ({"inputs": ["if/else_branch/q"], "outputs": ["if/else_branch/z"]}, ["Exp"]),
+        ({"inputs": ["q"], "outputs": ["v"]}, ["Exp", "Abs"]),
+        ({"inputs": ["a"], "outputs": ["if/then_branch/z"]}, ["Sin", "Erf"]),
+    ],
+)
+def test_one_of_several_graphs_with_the_same_names(
+    tmp_path: Path, arguments: dict[str, object], operators: list[str]
+) -> None:
+    onnxfix.extract(onnx.parser.parse_model(HEAD + TWICE), tmp_path / "o.onnx", **arguments)  # type: ignore[arg-type]
+    assert [node.op_type for node in onnx.load(tmp_path / "o.onnx").graph.node] == operators
+
+
+@pytest.mark.parametrize("arguments", [{"around": "z"}, {"outputs": ["z"]}, {"inputs": ["q"], "outputs": ["z"]}])
+def test_a_name_that_several_graphs_have(tmp_path: Path, arguments: dict[str, object]) -> None:
+    with pytest.raises(OnnxfixError, match=r"is in 2 graphs \(name one: if/then_branch/[zq], if/else_branch/[zq]\)"):
+        onnxfix.extract(onnx.parser.parse_model(HEAD + TWICE), tmp_path / "o.onnx", **arguments)  # type: ignore[arg-type]

@@ -36,7 +36,9 @@ def test_what_is_found(report: onnxfix.RangeReport) -> None:
     found = report.watch
     assert [value.name for value in found.values] == ["a", "s", "t", "m", "l", "y", "e", "z", "k"]
     assert found.first is not None and (found.first.name, found.first.flaw, found.first.nan) == ("l", "NaN", 6)
-    assert list(found.keep_fp32) == ["large", "small"]
+    assert list(found.keep_fp32) == ["large", "small", "y", "e"]
+    assert found.keep_fp32["y"] == "it reads s, which reaches 2e+06, and float16 ends at 65504"
+    assert found.keep_fp32["e"] == "it reads t, which stays below 6e-08, which is 0 in float16"
     assert "float16 ends at 65504" in found.keep_fp32["large"]
     by_name = {value.name: value for value in found.values}
     assert (by_name["s"].low, by_name["s"].high, by_name["s"].beyond_fp16) == (2e6, 2e6, 6)
@@ -45,11 +47,25 @@ def test_what_is_found(report: onnxfix.RangeReport) -> None:
     assert report.exit_code == 1 and not report.seeded
 
 
+def test_readers_of_inputs_stored_tensors_and_outer_values(tmp_path: Path) -> None:
+    text = """g (float[2] x, bool c) => (float[2] z) <float[2] mask = {0, -3e38}>
+    { [first] a = Neg(x) [second] b = Add(a, mask) r = Sigmoid(b)
+      [if] z = If(c) <then_branch = t () => (float[2] u) { [inner] u = Sub(r, a) },
+                      else_branch = e () => (float[2] v) { v = Abs(r) }> }"""
+    np.savez(tmp_path / "in.npz", x=np.full(2, 1e6, np.float32), c=np.array(True))
+    kept = onnxfix.watch(onnx.parser.parse_model(HEAD + text), tmp_path / "in.npz").watch.keep_fp32
+    assert set(kept) == {"first", "second", "r", "if", "if/then_branch/inner"}
+    assert kept["if/then_branch/inner"].startswith("it reaches") and kept["r"].startswith("it reads b, which reaches")
+    np.savez(tmp_path / "in.npz", x=np.ones(2, np.float32), c=np.array(True))
+    kept = onnxfix.watch(onnx.parser.parse_model(HEAD + text), tmp_path / "in.npz").watch.keep_fp32
+    assert set(kept) == {"second", "r"}
+
+
 def test_the_report_for_people_and_programs(report: onnxfix.RangeReport) -> None:
     text = "\n".join("".join(p if isinstance(p, str) else p[0] for p in line) for line in range_lines(report))
     for words in ("first not finite: l, made by Log bad: 6 elements NaN", "output z", "k: "):
         assert words in text
-    assert "must stay in float32: 2 nodes" in text and "keep in float32: large: it reaches 2e+06" in text
+    assert "must stay in float32: 4 nodes" in text and "keep in float32: large: it reaches 2e+06" in text
     document = report.to_json()
     assert document["first_not_finite"] == "l" and len(document["values"]) == 9
     picture = ElementTree.fromstring(drawing(report))
@@ -67,7 +83,7 @@ def test_the_json_is_as_its_schema_says(report: onnxfix.RangeReport) -> None:
     schema = json.loads((Path(__file__).parents[2] / "docs" / "check.schema.json").read_text())
     document = {"models": [], "errors": [], "statistics": {}, "exit_code": 1, "runs": [report.to_json()]}
     jsonschema.validate(json.loads(json.dumps(document)), schema)
-    assert set(document["runs"][0]["keep_fp32"]) == {"large", "small"}
+    assert set(document["runs"][0]["keep_fp32"]) == {"large", "small", "y", "e"}
     by_name = {value["name"]: value for value in document["runs"][0]["values"]}
     assert "float16 ends at 65504" in by_name["s"]["keep_fp32"] and by_name["a"]["keep_fp32"] == ""
 
@@ -96,7 +112,7 @@ def test_a_sound_model() -> None:
 
 def test_a_model_that_does_not_run() -> None:
     model = onnx.parser.parse_model(HEAD + "g (float[2] x) => (float[2] y) { y = NoSuchThing(x) }")
-    with pytest.raises(OnnxfixError, match="ONNX Runtime does not run it"):
+    with pytest.raises(OnnxfixError, match=r"^g: ONNX Runtime does not run it"):
         onnxfix.watch(model)
 
 
