@@ -1,10 +1,12 @@
 """How true the fact base is: its verdict on every official model, without asking the target, against the real one.
 
-    python -m benchmarks.prediction [--answers FILE] [--list] [--page FILE] [--peers] [--models FOLDER]
+    python -m benchmarks.prediction [--answers FILE] [--list] [--page FILE] [--peers]
+                                    [--models FOLDER] [--variants N] [--seed S]
 
 The real TensorRT on this machine parses and builds each model, with a profile for the recorded inputs where the case
 has some; FILE keeps its answers, so that they are asked once.  With --unrecorded it chooses the profile by itself.
 Every disagreement must be explained by its class (EXPLAINED); else the exit code is 1.  --models tries your own models.
+--variants changes official node cases at random: models with which no fact was found, as long as the seed is a new one.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ import onnx
 from benchmarks.cases import Case, folder_cases, node_cases
 from benchmarks.prediction_page import Tally, Verdict, lines, page
 from benchmarks.prediction_peers import PEERS, verdicts_of
+from benchmarks.variants import variants
 from fixtures import darknet, small
 from onnxfix.legalise import known_refusals
 from onnxfix.model import load
@@ -59,19 +62,20 @@ def main() -> int:
     answers = json.loads(options.answers.read_text()) if options.answers and options.answers.exists() else {}
     cases = list(_cases(options.models))
     verdicts = [_verdict(case, target, answers, recorded=not options.unrecorded) for case in cases]
+    others = [_verdict(case, target, {}, recorded=True) for case in variants(options.variants, options.seed)]
     if options.answers:
         options.answers.write_text(json.dumps(answers, indent=0))
     peers = {name: verdicts_of(name, cases, verdicts) for name in PEERS} if options.peers else {}
     print(f"{target.title}, onnx {onnx.__version__}")
-    for line in lines(verdicts, peers):
+    for line in lines([*verdicts, *others], peers):
         print(line)
-    wrong = [verdict for verdict in verdicts if bool(verdict.known) != bool(verdict.said)]
-    for verdict in wrong if options.list else ():
+    wrong = [verdict for verdict in verdicts if verdict.wrong]
+    for verdict in [*wrong, *(other for other in others if other.wrong)] if options.list else ():
         kind = "false alarm" if verdict.known else "missed"
         print(f"{kind} {verdict.name}: {verdict.known or verdict.said}\n    {_explanation(verdict) or 'NOT EXPLAINED'}")
     if options.page:
         stay = Tally(item for item in map(_explanation, wrong) if item)
-        options.page.write_text(page(verdicts, peers, target, stay), encoding="utf-8")
+        options.page.write_text(page(verdicts, others, peers, target, stay), encoding="utf-8")
     return int(not all(map(_explanation, wrong)))
 
 
@@ -82,6 +86,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--page", type=Path, help="write docs/prediction.md here")
     parser.add_argument("--peers", action="store_true", help="trtcheck and onnx-doctor beside (the `bench` extra)")
     parser.add_argument("--unrecorded", action="store_true", help="let the builder be asked without recorded inputs")
+    parser.add_argument("--variants", type=int, default=0, metavar="N", help="random variants of node cases as well")
+    parser.add_argument("--seed", type=int, default=5, help="of the variants; 1 to 4 found facts")
     parser.add_argument("--models", type=Path, help="a folder of models of your own instead of the official ones")
     return parser.parse_args()
 
@@ -128,7 +134,7 @@ def _known(model: onnx.ModelProto, target: Target) -> str:
 def _operator(case: Case) -> str:
     """The operator that a node case is about: its first; other models go by their kind."""
     nodes = [node.op_type for node in case.model.graph.node]
-    return nodes[0] if case.kind == "node" and nodes else case.kind
+    return nodes[0] if case.kind in ("node", "variant") and nodes else case.kind
 
 
 def _explanation(verdict: Verdict) -> str:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import onnx
 import pytest
 
 from benchmarks import prediction
-from benchmarks.cases import Case
+from benchmarks.cases import Case, node_cases
 from benchmarks.prediction_page import Verdict, lines, page
 from benchmarks.prediction_peers import verdicts_of
+from benchmarks.variants import variants
 from fixtures import small
 from onnxfix.targets import resolve
 
@@ -34,14 +36,30 @@ def test_precision_and_recall() -> None:
 
 
 def test_the_page() -> None:
-    text = page(ROWS, {}, resolve("rtx1.7"), Counter({"because": 2}))
+    variants = [replace(ROWS[2], kind="variant"), replace(ROWS[0], kind="variant")]
+    text = page(ROWS, variants, {}, resolve("rtx1.7"), Counter({"because": 2}))
     assert "TensorRT-RTX 1.7" in text
     assert "| all | 5 | 3 | 3 | 66.7% | 66.7% |" in text
+    assert "| variants of node cases | 2 | 1 | 0 | - | 0.0% |" in text
     assert "* 2: because" in text
+    assert "refused and not told:\n\n* 1 Unique: refused\n" in text
+    assert "told and build: none.\n" in text
     assert "| Unique | 2 | 2 | 1 | 100.0% | 50.0% |" in text
     assert "| fixture |" not in text.split("## By operator")[1]
     kept = (Path(__file__).parent.parent / "docs" / "prediction.md").read_text(encoding="utf-8")
     assert kept.startswith(text[: text.index("(onnx")])
+
+
+def test_variants_are_valid_and_new() -> None:
+    """The same for a seed; other models than the official ones, with inputs for what they read."""
+    found = list(variants(12, seed=7))
+    assert [case.model for case in found] == [case.model for case in variants(12, seed=7)]
+    assert [case.model for case in found] != [case.model for case in variants(12, seed=8)]
+    official = {case.model.SerializeToString(deterministic=True) for case in node_cases()}
+    for case in found:
+        onnx.checker.check_model(case.model, full_check=True)
+        assert case.model.SerializeToString(deterministic=True) not in official
+        assert {value.name for value in case.model.graph.input} == set(case.inputs), case.name
 
 
 def test_a_disagreement_needs_a_class() -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from functools import cache
 
 import onnx
 
 from onnxfix.actions.refusals import NOTHING, Refusals, forms
 from onnxfix.legalise.known_inputs import graph_refusal
+from onnxfix.legalise.known_rules import behind_identity
 from onnxfix.legalise.known_sizes import made_by_node, never_run, size_refusal
 from onnxfix.model.scope import Scope
 from onnxfix.model.types import STANDARD
@@ -85,7 +86,7 @@ def _refused_by_sizes(scopes: Sequence[Scope], target: Target) -> Iterator[Found
         if node.domain not in STANDARD:
             continue
         asked = judged_by_shapes(target, node.op_type)
-        said = _refusal(target, node, scope.opset, _data_types(scope, node), _shapes(scope, node)) if asked else ""
+        said = _by_sizes(target, scope, node) if asked else ""
         if said := said or size_refusal(target, scope, node):
             yield scope, index, said
 
@@ -108,9 +109,23 @@ def _unheard_of(target: Target, op_type: str) -> bool:
     return support.answer == "no" or (support.answer == "unknown" and not support.source)
 
 
-def _refusal(target: Target, node: onnx.NodeProto, opset: int, dtypes: tuple[int, ...], shapes: Shapes = ()) -> str:
-    attributes = {a.name: _text(onnx.helper.get_attribute_value(a)) for a in _plain(node)}
-    support = supports(target, node.op_type, opset=opset, dtypes=dtypes, attributes=attributes, shapes=shapes)
+def _by_sizes(target: Target, scope: Scope, node: onnx.NodeProto) -> str:
+    stored = {
+        place for place, name in enumerate(node.input) if scope.constant(behind_identity(scope, name)) is not None
+    }
+    return _refusal(target, node, scope.opset, _data_types(scope, node), _shapes(scope, node), stored)
+
+
+def _refusal(
+    target: Target,
+    node: onnx.NodeProto,
+    opset: int,
+    dtypes: tuple[int, ...],
+    shapes: Shapes = (),
+    stored: Collection[int] = (),
+) -> str:
+    given = {a.name: _text(onnx.helper.get_attribute_value(a)) for a in _plain(node)}
+    support = supports(target, node.op_type, opset=opset, dtypes=dtypes, attributes=given, shapes=shapes, stored=stored)
     return support.reason if support.answer == "no" and support.level != "silent_wrong" else ""
 
 

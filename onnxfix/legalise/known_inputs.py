@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -132,6 +132,8 @@ def _applies(when: Mapping[str, Any] | None, scope: Scope, node: onnx.NodeProto,
         return dtype_name(scope.type_of(node.input[0]).dtype) == when["dtype"] if node.input else False
     if when.get("is") == "graph_input":
         return fed(scope, _given(node.input, places.get(when["input"])))
+    if "given" in when:
+        return attribute(node, when["attr"]) is not None
     if "attr" in when and "equals" in when:
         return bool(attribute(node, when["attr"]) == when["equals"])
     return False
@@ -172,8 +174,8 @@ def _input(limit: Limit, scope: Scope, name: str) -> str:
     banned = () if made_by_node(scope, name) else fact.get("dtype", {}).get("not_in", ())
     if kind.dtype and dtype_name(kind.dtype) in banned:
         return f"must not be {dtype_name(kind.dtype)}"
-    if fact.get("static_shape") and kind.dims is not None and not all(isinstance(size, int) for size in kind.dims):
-        return "must have a known shape"
+    if "static_shape" in fact and (why := _free(fact["static_shape"], scope, name)):
+        return why
     if "all_zero" in fact or "value" in fact:
         array = scope.array(name)
     if array is None:
@@ -181,6 +183,24 @@ def _input(limit: Limit, scope: Scope, name: str) -> str:
     if fact.get("all_zero"):
         return "must be zero" if np.any(np.asarray(array).astype(np.float64) != 0) else ""
     return _value(fact["value"], array)
+
+
+def _free(axes: Sequence[int] | bool, scope: Scope, name: str) -> str:
+    """That a size is not known while building: any, or one of `axes` (of those that the shape has).
+
+    Of what a node makes TensorRT may know sizes that shape inference does not: there only named ones are free.
+    """
+    dims, made = scope.type_of(name).dims or (), made_by_node(scope, name)
+    places = range(len(dims)) if isinstance(axes, bool) else [axis for axis in axes if -len(dims) <= axis < len(dims)]
+    free = [place for place in places if _named(dims[place]) or (dims[place] is None and not made)]
+    if not free:
+        return ""
+    return "must have a known shape" if isinstance(axes, bool) else f"must have a known size at axis {free[0]}"
+
+
+def _named(size: object) -> bool:
+    """Whether a size has a name of the model, not one that shape inference made up."""
+    return isinstance(size, str) and not size.startswith("unk__")
 
 
 def _value(bounds: Mapping[str, Any], array: Any) -> str:

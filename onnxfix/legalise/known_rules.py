@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import onnx
@@ -13,25 +13,8 @@ from onnxfix.model.scope import Scope
 
 def rule_broken(fact: Mapping[str, Any], scope: Scope, node: onnx.NodeProto) -> str:
     """Why a node breaks the rule of a fact; "" when it keeps it, or the fact has none that is asked of a graph."""
-    rule = fact.get("rule")
-    if rule == "no_engine_kernel_on_cpu_build":
-        return "the engine has no kernel (measured on a machine without a GPU)"
-    if rule == "same_activations_both_directions":
-        return _both_directions(node)
-    if rule == "branch_outputs_same_rank":
-        return _branches(scope, node)
-    if rule == "condition_given":
-        return "" if len(node.input) > 1 and node.input[1] else "the condition must be given"
-    if rule == "scales_where_the_opset_has_them":
-        missing = len(node.input) < 2 if scope.opset >= 9 else attribute(node, "scales") is None
-        return f"opset {scope.opset} has scales as an {'input' if scope.opset >= 9 else 'attribute'}" if missing else ""
-    if rule == "listed_bounds_stored":
-        stored = all(name and scope.constant(name) is not None for name in node.input[1:])
-        return "" if stored else "a bound that is listed must be stored in the model"
-    if rule == "query_apart_from_keys":
-        read = [_plain(scope, name) for name in node.input[:2]]
-        return "the query and the keys are one value, which crashes the library" if len({*read}) < len(read) else ""
-    return _mask_type(scope, node) if rule == "mask_of_query_type" else ""
+    asked = _RULES.get(fact.get("rule", ""))
+    return asked(scope, node) if asked else ""
 
 
 def attribute(node: onnx.NodeProto, name: str) -> Any:
@@ -41,7 +24,48 @@ def attribute(node: onnx.NodeProto, name: str) -> Any:
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
 
 
-def _both_directions(node: onnx.NodeProto) -> str:
+def _no_kernel(scope: Scope, node: onnx.NodeProto) -> str:
+    del scope, node
+    return "the engine has no kernel (measured on a machine without a GPU)"
+
+
+def _condition(scope: Scope, node: onnx.NodeProto) -> str:
+    del scope
+    return "" if len(node.input) > 1 and node.input[1] else "the condition must be given"
+
+
+def _scales(scope: Scope, node: onnx.NodeProto) -> str:
+    missing = len(node.input) < 2 if scope.opset >= 9 else attribute(node, "scales") is None
+    return f"opset {scope.opset} has scales as an {'input' if scope.opset >= 9 else 'attribute'}" if missing else ""
+
+
+def _bounds(scope: Scope, node: onnx.NodeProto) -> str:
+    stored = all(name and scope.constant(name) is not None for name in node.input[1:])
+    return "" if stored else "a bound that is listed must be stored in the model"
+
+
+def _query_apart(scope: Scope, node: onnx.NodeProto) -> str:
+    read = [behind_identity(scope, name) for name in node.input[:2]]
+    return "the query and the keys are one value, which crashes the library" if len({*read}) < len(read) else ""
+
+
+def _steps(scope: Scope, node: onnx.NodeProto) -> str:
+    """TensorRT-RTX compares the steps with an int64."""
+    name = node.input[4] if len(node.input) > 4 else ""
+    narrow = name and scope.type_of(name).dtype == onnx.TensorProto.INT32 and scope.constant(name) is None
+    return f"the steps {name} are int32 and not stored; int64 is taken" if narrow else ""
+
+
+def _one_free_size(scope: Scope, node: onnx.NodeProto) -> str:
+    """Before opset 13 the input is made a matrix, with one size left to be found."""
+    dims = (scope.type_of(node.input[0]).dims if node.input else None) or ()
+    free = sum(isinstance(size, str) for size in dims)
+    coerced = scope.opset < 13 and len(dims) > 2
+    return f"opset {scope.opset} with more than one free size" if coerced and free > 1 else ""
+
+
+def _both_directions(scope: Scope, node: onnx.NodeProto) -> str:
+    del scope
     functions = attribute(node, "activations") or []
     half = len(functions) // 2
     return "the functions of both directions must be the same" if functions[:half] != functions[half:] else ""
@@ -60,7 +84,7 @@ def _branches(scope: Scope, node: onnx.NodeProto) -> str:
     return ""
 
 
-def _plain(scope: Scope, name: str) -> str:
+def behind_identity(scope: Scope, name: str) -> str:
     """The value behind Identity nodes of the same graph."""
     for _ in scope.nodes:  # an invalid graph may be a circle
         made = scope.producer.get(name)
@@ -77,3 +101,42 @@ def _mask_type(scope: Scope, node: onnx.NodeProto) -> str:
     query, mask = (scope.type_of(node.input[place]).dtype for place in (0, 3))
     free = not query or not mask or mask in (query, onnx.TensorProto.BOOL)
     return "" if free else "the mask must be of the type of the query, or bool"
+
+
+def _stored_uint8(scope: Scope, node: onnx.NodeProto) -> str:
+    """TensorRT-RTX stores uint8 as int32, which then has another type than the other operand."""
+    types = [scope.type_of(name).dtype for name in node.input if name]
+    stored = [name for name in node.input if name and scope.constant(name) is not None]
+    wrong = onnx.TensorProto.UINT8 in types and 0 < len(stored) < len(types)
+    return f"{stored[0]} is stored as uint8, and the other operand is not stored" if wrong else ""
+
+
+def _rotary(scope: Scope, node: onnx.NodeProto) -> str:
+    """Batch and rows of the input must be known where those of the positions, or else of the caches, are."""
+    dims = scope.type_of(node.input[0]).dims if node.input and node.input[0] else None
+    if dims is None or len(dims) not in (3, 4):
+        return ""
+    own = (dims[0], dims[-2])
+    given = len(node.input) > 3 and node.input[3]
+    for name in (node.input[3],) if given else node.input[1:3]:
+        other = (scope.type_of(name).dims if name else None) or ()
+        for what, one, two in zip(("batch", "number of rows"), own, other, strict=False):
+            if isinstance(one, int) != isinstance(two, int):
+                return f"the {what} must be known of both {node.input[0]} and {name}, or of none"
+    return ""
+
+
+_RULES: dict[str, Callable[[Scope, onnx.NodeProto], str]] = {
+    "branch_outputs_same_rank": _branches,
+    "condition_given": _condition,
+    "listed_bounds_stored": _bounds,
+    "mask_of_query_type": _mask_type,
+    "no_engine_kernel_on_cpu_build": _no_kernel,
+    "one_free_size_before_opset_13": _one_free_size,
+    "query_apart_from_keys": _query_apart,
+    "rotary_sizes_known_alike": _rotary,
+    "same_activations_both_directions": _both_directions,
+    "scales_where_the_opset_has_them": _scales,
+    "steps_stored_or_int64": _steps,
+    "stored_operand_of_same_type": _stored_uint8,
+}

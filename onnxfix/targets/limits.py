@@ -29,7 +29,8 @@ _EVIDENCE = {
 class Node:
     """What the caller told about a node. None means that it was not told, so nothing is concluded from it.
 
-    `shapes` are those of the inputs in their order, None for one that is absent or of unknown rank.
+    `shapes` are those of the inputs in their order, None for one that is absent or of unknown rank; `stored` are the
+    places of inputs whose values are known while building.
     """
 
     op_type: str
@@ -37,6 +38,7 @@ class Node:
     dtypes: tuple[str, ...] = ()
     attributes: Mapping[str, Any] | None = None
     shapes: tuple[Shape | None, ...] = ()
+    stored: frozenset[int] = frozenset()
 
 
 def limits(target: Target, op_type: str) -> tuple[Limit, ...]:
@@ -145,6 +147,8 @@ def _limit(target: Target, op_type: str, entry: Mapping[str, Any]) -> Limit:
 def _applies(condition: Mapping[str, Any] | None, node: Node) -> bool | None:
     if condition is None:
         return True
+    if "given" in condition and node.attributes is not None:
+        return condition["attr"] in node.attributes
     if "attr" in condition and node.attributes is not None:
         value = attribute(node, condition["attr"])
         return bool(value == condition["equals"] if "equals" in condition else value != condition["not_equals"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from onnxfix.targets.dtypes import (
@@ -33,6 +33,7 @@ def supports(
     dtypes: Sequence[str | int] = (),
     attributes: Mapping[str, Any] | None = None,
     shapes: Sequence[Sequence[int | None] | None] = (),
+    stored: Collection[int] = (),
 ) -> Support:
     """Whether `target` takes a node, as far as the arguments tell; what is not given is not asked.
 
@@ -40,12 +41,13 @@ def supports(
     branches of Where, not its condition; not shapes, axes or indices), in the fact base's names, ONNX's names or
     ONNX's numbers. `attributes` are the node's own; with `{}` or more, absent ones count with their ONNX default at
     `opset`. `shapes` are those of the inputs in their order: None for an input that is absent or of unknown rank, and
-    in a shape for an unknown size. The answer is "no" as soon as one fact refuses, else "unknown" when one fact is
+    in a shape for an unknown size; `stored` are the places of inputs whose values are known while building, where
+    shapes are judged. The answer is "no" as soon as one fact refuses, else "unknown" when one fact is
     missing, else "yes": the operator is taken and no fact speaks against the node. Whether an input is a constant is
     not asked here: see `limits`.
     """
     known = tuple(None if shape is None else tuple(shape) for shape in shapes)
-    node = Node(op_type, opset, tuple(map(dtype_name, dtypes)), attributes, known)
+    node = Node(op_type, opset, tuple(map(dtype_name, dtypes)), attributes, known, frozenset(stored))
     operator = _operator(target, op_type)
     if operator.answer == "no":
         return operator

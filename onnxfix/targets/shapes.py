@@ -16,7 +16,7 @@ MOST_AXES = 8
 KERNEL = "fused_kernel"
 
 
-_RULES = (KERNEL, "keys_like_values", "mask_or_causal", "mask_fits", "vector_times_one_batch")
+_RULES = (KERNEL, "keys_like_values", "sizes_known_alike", "mask_or_causal", "mask_fits", "vector_times_one_batch")
 
 
 @cache
@@ -35,6 +35,8 @@ def broken_by_shapes(limit: Limit, node: Node) -> str | None:
         return _no_kernel(fact, node)
     if rule == "keys_like_values":
         return "keys and values must have one shape" if _differ(_attention(node)[1:3]) else ""
+    if rule == "sizes_known_alike":
+        return _unlike(*_attention(node))
     if rule == "mask_or_causal":
         both = _shape(node, 3) is not None and attribute(node, "is_causal") == 1
         return "a mask and is_causal = 1 exclude each other" if both else ""
@@ -78,6 +80,23 @@ def _differ(shapes: Sequence[Shape | None]) -> bool:
     if first is None or second is None:
         return False
     return len(first) != len(second) or any(a != b for a, b in zip(first, second, strict=True) if a and b)
+
+
+def _unlike(query: Shape | None, keys: Shape | None, values: Shape | None) -> str:
+    """Sizes of which one is known while building and its partner is not: TensorRT takes them for different."""
+    if query is None or keys is None or values is None:
+        return ""
+    for axis, name in enumerate(("batch", "number of heads", "number of rows", "head size")):
+        free = axis == 2 and keys[axis] is None
+        if (keys[axis] is None) != (values[axis] is None) and not free:
+            return f"the {name} must be known of both keys and values, or of none"
+    if query[1] is None and keys[1] is not None:
+        return "the number of heads of the query must be known where that of the keys is"
+    return (
+        "the head size must be known of both query and keys, or of none"
+        if (query[3] is None) != (keys[3] is None)
+        else ""
+    )
 
 
 def _spatial(fact: Mapping[str, Any], shape: Shape | None) -> str:
@@ -133,15 +152,16 @@ def _no_kernel(fact: Mapping[str, Any], node: Node) -> str | None:
 
 
 def _taken_apart(node: Node, query: Shape, keys: Shape) -> bool:
-    """Whether the parser writes it as products and Softmax: rank 3, several rows, as many key heads, no mask."""
-    plain = _shape(node, 3) is None and attribute(node, "is_causal") != 1
+    """Whether the parser writes it as products and Softmax: rank 3, several rows, as many key heads, no mask, and no
+    query, key or value that is stored in the model."""
+    plain = _shape(node, 3) is None and attribute(node, "is_causal") != 1 and node.stored.isdisjoint(range(3))
     return plain and len(_shape(node, 0) or ()) == 3 and query[2] != 1 and query[1] == keys[1]
 
 
 def _fits(kernel: Mapping[str, Any], dtype: str, query: Shape) -> bool:
     batch, heads, rows, size = query
     head = kernel["head"]
-    fits = size is not None and head["min"] <= size <= head["max"] and size % head.get("multiple_of", 1) == 0
+    fits = size is None or (head["min"] <= size <= head["max"] and size % head.get("multiple_of", 1) == 0)
     enough = batch is None or heads is None or batch * heads >= kernel["heads"]
     return fits and enough and dtype in kernel["dtypes"] and (rows == 1) == (kernel["rows"] == "one")
 

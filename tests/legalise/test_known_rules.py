@@ -4,19 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import onnx
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-
-from onnxfix.legalise import known_refusals
-from onnxfix.model import load
-from onnxfix.model.inference import typed_scopes
-from onnxfix.targets import resolve
-from onnxfix.verify.engine import verify_engine
+from real_target import told_and_true
 
 pytest.importorskip("tensorrt_rtx")
-RTX = resolve("rtx1.7")
 SLICED = "{{ c = Identity (ci) one = Constant <value_ints = [1]> () t = Constant <value_ints = [0]> () {0} }}"
 BODY = "<body = b (int64 i, bool ci, float[1] p) => (bool c, float[1] q) " + SLICED + ">"
 LOOP = "g (float[5] x, float[1] s, int64 n) => (float[1] y) <bool go = {{1}}> {{ y = Loop (n, go, s) " + BODY + " }}"
@@ -85,14 +78,6 @@ FORMS = {
     "no-output": ("g (float[3] x) => () { y = Relu (x) }", "g (float[3] x) => (float[3] y) { y = Relu (x) }"),
     "untyped-output": ("g (float[3] x) => (y) { y = Relu (x) }", "g (float[3] x) => (float[3] y) { y = Relu (x) }"),
 }
-
-
-def told_and_true(text: str, folder: Path, opset: int = 24) -> tuple[bool, bool]:
-    """(whether the fact base says that a model is refused, whether it is)."""
-    model = onnx.parser.parse_model(f'<ir_version: 10, opset_import: ["" : {opset}]> {text}')
-    onnx.save(model, folder / "m.onnx")
-    known = known_refusals(typed_scopes(load(model))[0], RTX)
-    return bool(known), verify_engine(folder / "m.onnx", RTX, run=False).outcome == "failed"
 
 
 @pytest.mark.parametrize("name", FORMS)

@@ -1,0 +1,143 @@
+"""Sizes that must be known while building: refused forms and neighbours that build, by the real TensorRT-RTX."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+from real_target import told_and_true
+
+pytest.importorskip("tensorrt_rtx")
+
+FORMS = {
+    "starts": "g (float[3,4] x, int64[{0}] s, int64[2] e) => (float[a,b] y) {{ y = Slice (x, s, e) }}",
+    "ends": "g (float[3,4] x, int64[2] s, int64[{0}] e) => (float[a,b] y) {{ y = Slice (x, s, e) }}",
+    "reshape": "g (float[4,4] x, int64[{0}] s) => (float[a,b] y) {{ y = Reshape (x, s) }}",
+    "expand": "g (float[1,1] x, int64[{0}] s) => (float[a,b] y) {{ y = Expand (x, s) }}",
+    "filled": "g (int64[{0}] s) => (float[a,b] y) {{ y = ConstantOfShape (s) }}",
+    "pads": "g (float[4] x, int64[{0}] p) => (float[a] y) {{ y = Pad (x, p) }}",
+    "kernel": "g (float[1,2,8,8] x, float[4,2,{0},2] w) => (float[a,b,c,d] y) {{ y = Conv (x, w) }}",
+    "filters": "g (float[1,2,8,8] x, float[{0},2,2,2] w) => (float[a,b,c,d] y) {{ y = Conv (x, w) }}",
+    "deconvolution": "g (float[1,2,8,8] x, float[2,{0},2,2] w) => (float[a,b,c,d] y) {{ y = ConvTranspose (x, w) }}",
+    "channels": "g (float[1,{0},8,8] x, float[2,4,2,2] w) => (float[a,b,c,d] y) {{ y = ConvTranspose (x, w) }}",
+    "output-shape": "g (float[1,2,{0},2] x, float[2,4,2,2] w) => (float[a,b,c,d] y) "
+    "{{ y = ConvTranspose <strides = [2, 2], output_shape = [4, 4]> (x, w) }}",
+    "tuples": "g (float[2,2,2] x, int64[3,{0}] k) => (float[a,b] y) {{ y = GatherND (x, k) }}",
+}
+"""Forms with a free size, which are refused; with 2 in its place they build."""
+
+
+PAIRS = {
+    "slice-axes": (
+        "g (float[3,4] x, int64[2] s, int64[2] e, int64[n] k) => (float[a,b] y) { y = Slice (x, s, e, k) }",
+        "g (float[3,4] x, int64[2] s, int64[2] e) => (float[a,b] y) <int64[2] k = {1, 0}> { y = Slice (x, s, e, k) }",
+        24,
+    ),
+    "pad-axes": (
+        'g (float[4] x, int64[2] p, int64[n] k) => (float[a] y) { y = Pad (x, p, "", k) }',
+        'g (float[4] x, int64[2] p) => (float[a] y) <int64[1] k = {0}> { y = Pad (x, p, "", k) }',
+        24,
+    ),
+    "depth": (
+        "g (int64[3] x, int64[n] d, float[2] v) => (float[a,b] y) { y = OneHot (x, d, v) }",
+        "g (int64[3] x, int64[1] d, float[2] v) => (float[a,b] y) { y = OneHot (x, d, v) }",
+        24,
+    ),
+    "largest": (
+        "g (float[3] x, int64[n] k) => (float[a] y, int64[b] i) { y, i = TopK (x, k) }",
+        "g (float[3] x, int64[1] k) => (float[a] y, int64[b] i) { y, i = TopK (x, k) }",
+        24,
+    ),
+    "hardmax": (
+        "g (float[a,b,5] x) => (float[c,d,5] y) { y = Hardmax (x) }",
+        "g (float[a,4,5] x) => (float[c,4,5] y) { y = Hardmax (x) }",
+        11,
+    ),
+    "hardmax-of-a-matrix": (
+        "g (float[a,5,c] x) => (float[d,5,e] y) { y = Hardmax <axis = 2> (x) }",
+        "g (float[a,c] x) => (float[d,e] y) { y = Hardmax (x) }",
+        11,
+    ),
+    "steps": (
+        "g (float[3] x, int32[1] s, int32[1] e, int32[1] t) => (float[a] y) <int32[1] k = {0}> "
+        "{ y = Slice (x, s, e, k, t) }",
+        "g (float[3] x, int32[1] s, int32[1] e) => (float[a] y) <int32[1] k = {0}> { y = Slice (x, s, e, k) }",
+        24,
+    ),
+    "stored-uint8": (
+        "g (uint8[2] x) => (bool[2] y) <uint8[2] k = {1, 2}> { y = Equal (x, k) }",
+        "g (uint8[2] x, uint8[2] k) => (bool[2] y) { y = Equal (x, k) }",
+        24,
+    ),
+    "head-of-rotary": (
+        "g (float[2,4,3,d] x, float[2,3,4] c) => (float[a,b,e,f] y) { y = RotaryEmbedding (x, c, c) }",
+        "g (float[2,h,3,8] x, float[2,3,4] c) => (float[a,b,e,f] y) { y = RotaryEmbedding (x, c, c) }",
+        24,
+    ),
+    "stored-keys": (
+        "g (float[1,2,4] q, float[1,2,4] v) => (float[1,2,4] y) <float[1,2,4] k = {1,2,3,4,5,6,7,8}> "
+        "{ i = Identity (k) y = Attention <q_num_heads = 2, kv_num_heads = 2> (q, i, v) }",
+        "g (float[1,2,4] q, float[1,2,4] k, float[1,2,4] v) => (float[1,2,4] y) "
+        "{ y = Attention <q_num_heads = 2, kv_num_heads = 2> (q, k, v) }",
+        24,
+    ),
+}
+SWEEP = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_a_free_size(name: str, tmp_path: Path) -> None:
+    assert told_and_true(FORMS[name].format("n"), tmp_path) == (True, True)
+    assert told_and_true(FORMS[name].format("2"), tmp_path) == (False, False)
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_a_pair(name: str, tmp_path: Path) -> None:
+    refused, taken, opset = PAIRS[name]
+    assert told_and_true(refused, tmp_path, opset) == (True, True)
+    assert told_and_true(taken, tmp_path, opset) == (False, False)
+
+
+def test_what_nodes_make_is_not_judged(tmp_path: Path) -> None:
+    """TensorRT knows the length of what Slice makes of two stored bounds that shape inference cannot follow."""
+    text = (
+        "g (float[1,1] x) => (float[a,b] y) <int64[1] zero = {0}, int64[1] two = {2}> "
+        "{ s = Shape (x) n = Mul (two, two) t = Slice (s, zero, n) u = Mul (t, t) y = Expand (x, u) }"
+    )
+    assert told_and_true(text, tmp_path) == (False, False)
+
+
+def _sizes(*known: tuple[str, int], free: st.DrawFn) -> str:
+    """Sizes of which any may be free, under a name of its own."""
+    return ",".join(name if free(st.booleans()) else str(size) for name, size in known)
+
+
+@st.composite
+def rotary(draw: st.DrawFn) -> str:
+    data = _sizes(("n", 2), ("h", 4), ("s", 3), free=draw)
+    given_positions = draw(st.booleans())
+    cache = "float[9,4]" if given_positions else f"float[{_sizes(('n', 2), ('s', 3), free=draw)},4]"
+    positions = f", int64[{_sizes(('n', 2), ('s', 3), free=draw)}] p" if given_positions else ""
+    node = f"y = RotaryEmbedding (x, c, c{', p' if given_positions else ''})"
+    return f"g (float[{data},8] x, {cache} c{positions}) => (float[e,f,i,j] y) {{ {node} }}"
+
+
+@st.composite
+def attention(draw: st.DrawFn) -> str:
+    """Of float16, with a head size for which there is a kernel."""
+    query = _sizes(("n", 2), ("h", 4), ("s", 3), ("d", 16), free=draw)
+    keys, values = (_sizes(("n", 2), ("h", 4), ("t", 5), ("d", 16), free=draw) for _ in range(2))
+    assume("t" not in keys or "t" in values)  # the other way round it depends on the sizes that the profile gets
+    return (
+        f"g (float16[{query}] q, float16[{keys}] k, float16[{values}] v) => (float16[e,f,i,j] y) "
+        "{ y = Attention (q, k, v) }"
+    )
+
+
+@SWEEP
+@given(text=st.one_of(rotary(), attention()))
+def test_sizes_known_alike(text: str, tmp_path: Path) -> None:
+    told, refused = told_and_true(text, tmp_path)
+    assert told == refused
