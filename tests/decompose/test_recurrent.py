@@ -104,7 +104,8 @@ def test_functions_with_numbers_become_a_scan(
     numbers = f", activation_alpha = {alphas}, activation_beta = {betas}"
     reset = ", linear_before_reset = 1" if operator == "GRU" and after else ""
     node = Node(operator, text + listed(names) + numbers + clip + reset, directions, optional)
-    prove(node.model(), "OFX749", node.feeds())
+    quiet = {name: array if name == "lengths" else array / 4 for name, array in node.feeds().items()}
+    prove(node.model(), "OFX749", quiet)  # Affine gates let numbers grow until the Softplus of the runtime overflows
 
 
 @settings(max_examples=20, deadline=None)

@@ -46,7 +46,7 @@ def test_an_engine_that_is_right_gives_nothing_to_reduce(
 ) -> None:
     path = model("g (float[6,8] x) => (float[6,8] y) { a = Abs(x) t = Trilu<upper = 1>(a) y = Neg(t) }")
     assert main(["reduce", str(path), "--check", "numeric", "-o", str(tmp_path / "small.onnx")]) == 2
-    assert "does not fail the check 'numeric'" in capsys.readouterr().err
+    assert "does not fail the check `numeric`" in capsys.readouterr().err
 
 
 def test_repair_and_reduce_agree(model: Save, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
