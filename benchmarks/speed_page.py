@@ -171,7 +171,7 @@ def draw(folder: Path, results: Results) -> None:
 
 def _drawing(path: Path, entries: Sequence[Entry], unit: str, scale: float) -> None:
     from matplotlib import pyplot
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+    from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
 
     figure, panels = pyplot.subplots(1, 2, figsize=(11, 4.4), layout="constrained")
     quantities: tuple[tuple[str, Callable[[Entry], float]], ...] = (
@@ -187,7 +187,8 @@ def _drawing(path: Path, entries: Sequence[Entry], unit: str, scale: float) -> N
                 panel.plot(xs, ys, style, marker="o", markersize=4, linewidth=width, color=colour, label=tool)
         panel.set(xscale="log", yscale="log", xlabel=unit, ylabel=label)
         for axis in (panel.xaxis, panel.yaxis):
-            axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            measured = sorted({entry.size / scale for entry in entries})
+            axis.set_major_locator(FixedLocator(measured) if axis is panel.xaxis else LogLocator(subs=(1, 2, 5)))
             axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
             axis.set_minor_locator(NullLocator())
         panel.grid(color="#dddddd")
