@@ -13,6 +13,7 @@ from onnxfix.model.model import Array
 from onnxfix.model.scope import Scope
 from onnxfix.model.sequences import LISTS
 from onnxfix.model.types import STANDARD
+from onnxfix.targets import size_inputs
 
 _CLOSED = 4  # from this IR version on, a stored tensor need not be an input
 _SHAPE_INPUT = re.compile(r"Network input (\S+) is a shape tensor and must have type")
@@ -72,11 +73,19 @@ def freeze_parameters(context: Context) -> Iterator[Proposal]:
         op_type = scope.nodes[index].op_type
         value = context.request.recorded.get(name)
         if value is None:
-            what = f"{op_type} needs a constant, and it is the graph input {name}: give --freeze {name}=VALUE"
-            yield Proposal(what, scope, index, value=name)
+            yield Proposal(_wanted(context, op_type, name), scope, index, value=name)
         else:
             what = f"{op_type} needs the graph input {name} as a constant; it gets its recorded value"
             yield Proposal(what, scope, value=name, edits=(_frozen(context, name, value),), interface=True)
+
+
+def _wanted(context: Context, op_type: str, name: str) -> str:
+    """What to give for an input: its value, or only its length where the target computes sizes while running."""
+    length = context.main.type_of(name).dims
+    sized = context.target is not None and size_inputs(context.target, op_type)
+    if sized and length is not None and len(length) == 1 and not isinstance(length[0], int):
+        return f"{op_type} needs the length of the graph input {name}: give --shape {name}=N, or --freeze {name}=VALUE"
+    return f"{op_type} needs a constant, and it is the graph input {name}: give --freeze {name}=VALUE"
 
 
 def _named(context: Context, scope: Scope, index: int) -> list[str]:
