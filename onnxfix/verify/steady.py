@@ -42,7 +42,8 @@ def neighbours(feeds: Mapping[str, Any], seed: int) -> dict[str, Any]:
 
 def _neighbour(array: Array, random: np.random.Generator) -> Array:
     ends = np.where(random.integers(0, 2, array.shape, np.int8), np.inf, -np.inf).astype(array.dtype)
-    moved = np.nextafter(array, ends)
+    with np.errstate(over="ignore"):  # behind the largest number, which stays
+        moved = np.nextafter(array, ends)
     return np.where(np.isfinite(moved), moved, array).astype(array.dtype)
 
 
