@@ -86,7 +86,8 @@ def save(folder: Path, *names: str, text: str = SICK) -> list[str]:
 def start(folder: Path, *arguments: str, **options: Any) -> subprocess.Popen[str]:
     """The command in `folder`, in a process group of its own."""
     words = [sys.executable, "-m", "onnxfix", *arguments]
-    environment = {**os.environ, "ONNXFIX_CACHE": str(folder / "cache"), **options.pop("env", {})}
+    own = {"ONNXFIX_CACHE": str(folder / "cache"), "PYTHONDONTWRITEBYTECODE": "1"}  # nothing else comes into the folder
+    environment = {**os.environ, **own, **options.pop("env", {})}
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
     return subprocess.Popen(words, cwd=folder, env=environment, text=True, start_new_session=True, **streams)
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from tests.decompose.proving import builds, evaluated, model_of, outcome_of, prove, reason
@@ -99,13 +99,14 @@ def test_functions_with_numbers_become_a_scan(
     text, directions = direction
     count = NAMED[operator] * directions
     names = ["Affine", *(data.draw(st.sampled_from(WITH_NUMBERS + PLAIN)) for _ in range(count - 1))]
+    grows = names.count("Affine") > 1  # without bounds, until the exp in the Softplus of the runtime overflows
+    assume(not (grows and "Softplus" in names))
     numbered = sum(name in WITH_NUMBERS for name in names)
     alphas, betas = ([round(start + 0.1 * i, 2) for i in range(numbered)] for start in (0.3, 0.1))
     numbers = f", activation_alpha = {alphas}, activation_beta = {betas}"
     reset = ", linear_before_reset = 1" if operator == "GRU" and after else ""
     node = Node(operator, text + listed(names) + numbers + clip + reset, directions, optional)
-    quiet = {name: array if name == "lengths" else array / 4 for name, array in node.feeds().items()}
-    prove(node.model(), "OFX749", quiet)  # Affine gates let numbers grow until the Softplus of the runtime overflows
+    prove(node.model(), "OFX749", node.feeds())
 
 
 @settings(max_examples=20, deadline=None)
