@@ -125,6 +125,8 @@ def bool_extreme(op: Op) -> None:
     """ReduceMax and ReduceMin of bools as int32 numbers 0 and 1; the maximum of nothing is the least number: false."""
     if op.dtype(0) != _BOOL:
         raise Unconcerned
+    if op.has(1) and op.constant(1) is None:
+        raise Unconcerned("its axes come first, as long as the result has its declared shape")
     count = forms.cast(op, op.input(0), _INT32)
     attributes = {name: op.attribute(name) for name in ("keepdims", "noop_with_empty_axes")}
     reduced = op.make(op.node.op_type, count, *op.node.input[1:], **attributes)
