@@ -22,7 +22,7 @@ def temporary(goal: Path, *, note: bool = False) -> Path:
 
 
 @contextmanager
-def scratch(goal: Path) -> Iterator[Path]:
+def drafted(goal: Path) -> Iterator[Path]:
     """A temporary file that is gone at the end of the `with` unless it was renamed, whenever a signal comes."""
     path = _beside(goal)
     try:
@@ -73,7 +73,7 @@ def make_folder(folder: Path) -> None:
 
 def write_whole(path: Path, data: bytes) -> None:
     """Write a file whole or not at all. Raises ModelFileError."""
-    with scratch(path) as draft:
+    with drafted(path) as draft:
         try:
             with draft.open("wb") as file:
                 file.write(data)

@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).parents[1] / "onnxfix"
 LAYERS = (
     *("__main__", "cli", "report", "batch", "api", "changes", "isolate", "legalise", "verify", "fixpoint", "actions"),
     *("decompose", "opset", "rewrite", "engine", "targets", "model", "sandbox", "engine_records", "records"),
-    *("scratch", "files", "leftovers", "errors"),
+    *("scratch", "files", "leftovers", "machine", "errors"),
 )
 FILES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
 ROOMS = sorted({file.parts[0].removesuffix(".py") for file in FILES} - {"__init__"})

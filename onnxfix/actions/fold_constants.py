@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator
 
 import onnx
@@ -14,7 +13,7 @@ from onnxfix.model.model import Array
 from onnxfix.model.patience import patience
 from onnxfix.model.scope import Scope, subgraphs
 from onnxfix.model.shape_values import Known, shape_values
-from onnxfix.model.types import STANDARD, ValueType
+from onnxfix.model.types import STANDARD
 
 KEPT = frozenset(
     {
@@ -57,7 +56,7 @@ def _foldable(scope: Scope, sizes: Known, max_bytes: int) -> list[int]:
             known = all(name in constant or scope.constant(name) is not None for name in scope.reads[index] if name)
             if not known or not _computable(node) or not _worth(scope, node, max_bytes):
                 continue
-            cost = sum(_bytes(scope.type_of(name)) or 0 for name in {*node.input, *made} - constant)
+            cost = sum(scope.type_of(name).nbytes or 0 for name in {*node.input, *made} - constant)
             if cost > room:
                 continue
             room -= cost
@@ -76,7 +75,7 @@ def _computable(node: onnx.NodeProto) -> bool:
 def _worth(scope: Scope, node: onnx.NodeProto, max_bytes: int) -> bool:
     """Whether every output's size is known and small enough."""
     for name in node.output:
-        size = _bytes(scope.type_of(name)) if name else 0
+        size = scope.type_of(name).nbytes if name else 0
         if size is None or size > max_bytes:
             return False
         if size > _SMALL and any(_stays(scope, given) for given in node.input if given):
@@ -85,16 +84,8 @@ def _worth(scope: Scope, node: onnx.NodeProto, max_bytes: int) -> bool:
 
 
 def _stays(scope: Scope, name: str) -> bool:
-    size = _bytes(scope.type_of(name))
+    size = scope.type_of(name).nbytes
     return (size is None or size > _SMALL) and len(scope.users.get(name, ())) > 1
-
-
-def _bytes(kind: ValueType) -> int | None:
-    """Bytes of a value, or None when its type is not wholly known."""
-    if not kind.static or not kind.dtype or kind.dims is None or kind.dtype == onnx.TensorProto.STRING:
-        return None
-    item = onnx.helper.tensor_dtype_to_np_dtype(kind.dtype).itemsize
-    return math.prod(dim for dim in kind.dims if isinstance(dim, int)) * item
 
 
 def _proposal(scope: Scope, sizes: Known, foldable: list[int]) -> Iterable[Proposal]:

@@ -104,8 +104,7 @@ def _program() -> str:
 
 
 def _stamp(folder: str, name: str) -> str:
-    facts = Path(folder, name).stat()
-    return f"{folder}/{name} {facts.st_size} {facts.st_mtime_ns}"
+    return f"{folder}/{name} {state_of(Path(folder, name))}"
 
 
 def _version(name: str) -> str:

@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from onnxfix.batch.task import Task
+from onnxfix.machine import free_memory
 
 SHARE = 0.7
 """Of the memory that is free when a batch starts, so much is its own unless it is told otherwise."""
@@ -19,31 +20,14 @@ _NEEDS = {"none": (250, 0.0), "numeric": (250, 3.0), "engine": (400, 4.0)}
 Measured with weights of 208 MB: 70, 110 and 140, and 0, 2.1 and 3.4 times.
 """
 
-_CGROUPS = (
-    (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")),
-    (Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"), Path("/sys/fs/cgroup/memory/memory.usage_in_bytes")),
-)
-
 
 def budget() -> int:
     """The bytes that a batch may use by default: a share of what machine and container have free.
 
     Eight gigabytes where the system does not tell.
     """
-    free = [*_free_in_machine(), *_free_in_container()]
-    return int(SHARE * min(free)) if free else _WITHOUT_FIGURES
-
-
-def _free_in_machine() -> Iterator[int]:
-    with suppress(OSError, ValueError, IndexError):
-        lines = Path("/proc/meminfo").read_text().splitlines()
-        yield from (int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
-
-
-def _free_in_container() -> Iterator[int]:
-    for limit, usage in _CGROUPS:
-        with suppress(OSError, ValueError):  # no such group, or "max"
-            yield max(0, int(limit.read_text()) - int(usage.read_text()))
+    free = free_memory()
+    return _WITHOUT_FIGURES if free is None else int(SHARE * free)
 
 
 def need(task: Task) -> int:

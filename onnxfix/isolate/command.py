@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from onnxfix.errors import OnnxfixError
+from onnxfix.files import state_of
 from onnxfix.isolate.answers import Answer
 from onnxfix.model import Model
 
@@ -46,8 +47,7 @@ class Command:
         found = []
         for word in self.words:
             with suppress(OSError, ValueError):  # no file at all, or no name of one
-                known = Path(word).stat()
-                found.append(f"{known.st_size} {known.st_mtime_ns}")
+                found.append(state_of(Path(word)))
         return " ".join(found)
 
     def __call__(self, path: Path, model: Model) -> Answer:  # noqa: ARG002

@@ -8,6 +8,7 @@ from typing import Any
 import onnx
 
 from onnxfix.legalise.known_sizes import known_only_when_running
+from onnxfix.model.attributes import attribute_of
 from onnxfix.model.scope import Scope
 
 
@@ -18,9 +19,8 @@ def rule_broken(fact: Mapping[str, Any], scope: Scope, node: onnx.NodeProto) -> 
 
 
 def attribute(node: onnx.NodeProto, name: str) -> Any:
-    """The value of an attribute as plain Python, None when it is absent or refers to a function's."""
-    found = next((item for item in node.attribute if item.name == name and not item.ref_attr_name), None)
-    value = onnx.helper.get_attribute_value(found) if found else None
+    """The value of an attribute, bytes as text; None when it is absent or refers to a function's."""
+    value = attribute_of(node, name)
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from google.protobuf.message import EncodeError
 
 from onnxfix.errors import ModelFileError
-from onnxfix.files import flush, scratch, unwritable
+from onnxfix.files import drafted, flush, unwritable
 from onnxfix.model.model import Model
 from onnxfix.model.settling import settled
 from onnxfix.model.stored import Extent
@@ -72,7 +72,7 @@ def draft(model: Model, goal: Path, weights: Weights | None = None) -> Iterator[
     Its weights are where `weights` puts them; without, it points to them as it does.  A model that protobuf cannot hold
     gets its own large tensors into a file beside it, too.
     """
-    with scratch(goal) as path:
+    with drafted(goal) as path:
         placed = weights.placed(model) if weights else model
         pieces = _pieces(placed, goal)
         if weights and weights.mode != "embed" and _size(pieces) > PROTOBUF_LIMIT:

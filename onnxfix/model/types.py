@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import onnx
@@ -33,6 +34,14 @@ class ValueType:
     def static(self) -> bool:
         """Whether every size is a known number."""
         return self.dims is not None and all(isinstance(dim, int) for dim in self.dims)
+
+    @property
+    def nbytes(self) -> int | None:
+        """The bytes of a tensor's elements; None when a size or the element type is not known, and for texts."""
+        if not self.static or not self.dtype or self.dims is None or self.dtype == onnx.TensorProto.STRING:
+            return None
+        item = onnx.helper.tensor_dtype_to_np_dtype(self.dtype).itemsize
+        return math.prod(dim for dim in self.dims if isinstance(dim, int)) * item
 
 
 UNKNOWN = ValueType()

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 from onnxfix.errors import OnnxfixError
+from onnxfix.machine import free_memory
 from onnxfix.model import Model, external_tensors
 from onnxfix.model.weights import size_text
 
@@ -21,8 +21,6 @@ _BESIDE = 1 << 29
 
 _ALWAYS = 1 << 28
 """Weights of fewer bytes than this are always tried."""
-
-_CGROUP = Path("/sys/fs/cgroup")
 
 
 def short_of_memory(model: Model, factor: float) -> str:
@@ -45,17 +43,9 @@ def ensure_memory(model: Model, factor: float) -> None:
 
 
 def available_memory() -> int | None:
-    """Bytes that a new process can have without swapping, by the system and its own control group (version 2)."""
-    try:
-        lines = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text().splitlines())
-        free = int(lines["MemAvailable"].split()[0]) * 1024
-    except (OSError, ValueError, KeyError):
-        return _physical()
-    try:
-        limit, used = ((_CGROUP / name).read_text().strip() for name in ("memory.max", "memory.current"))
-        return max(0, min(free, int(limit) - int(used))) if limit != "max" else free
-    except (OSError, ValueError):
-        return free
+    """Bytes that a new process can have without swapping; all of the machine's where the system does not tell."""
+    free = free_memory()
+    return _physical() if free is None else free
 
 
 def _physical() -> int | None:

@@ -5,7 +5,6 @@ The values are outputs of a session, and asked for a few at a time; only their f
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +17,6 @@ from onnxfix.errors import OnnxfixError
 from onnxfix.model import Model, load, save
 from onnxfix.model.inference import typed_scopes
 from onnxfix.model.scope import Scope, ScopeId
-from onnxfix.model.types import ValueType
 from onnxfix.scratch import scratch
 from onnxfix.verify.inputs import input_specs
 from onnxfix.verify.readers import readers
@@ -52,7 +50,8 @@ def watch(
     skipped: list[tuple[str, str]] = []
     for scope in scopes[:1] if only is not None else scopes:
         wanted, unfit = _wanted(scope, only)
-        asked[scope.id] = [(name, _bytes(scope.type_of(name))) for name in wanted]
+        sizes = ((name, scope.type_of(name).nbytes) for name in wanted)
+        asked[scope.id] = [(name, -1 if size is None else size) for name, size in sizes]
         skipped += unfit
     choices = [dict(feeds)] if feeds is not None else list(_seeded(model))
     count = sum(map(len, asked.values()))
@@ -107,12 +106,6 @@ def _wanted(scope: Scope, only: Sequence[str] | None) -> tuple[list[str], list[t
             else:
                 wanted.append(name)
     return wanted, skipped
-
-
-def _bytes(kind: ValueType) -> int:
-    sizes = [size for size in kind.dims or () if isinstance(size, int)]
-    told = bool(kind.dtype) and kind.dims is not None and len(sizes) == len(kind.dims)
-    return math.prod(sizes) * onnx.helper.tensor_dtype_to_np_dtype(kind.dtype).itemsize if told else -1
 
 
 def _seeded(model: Model) -> Iterator[dict[str, Any]]:

@@ -8,6 +8,7 @@ import onnx
 import pytest
 from onnx import TensorProto
 
+from onnxfix import machine
 from onnxfix.model import Model, load
 from onnxfix.model.wire import set_place
 from onnxfix.verify import budget
@@ -54,7 +55,7 @@ def test_a_control_group_has_less(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     whole = available_memory()
     if not Path("/proc/meminfo").exists() or whole is None:
         pytest.skip("only Linux tells")
-    monkeypatch.setattr(budget, "_CGROUP", tmp_path)
+    monkeypatch.setattr(machine, "_CGROUPS", ((tmp_path / "memory.max", tmp_path / "memory.current"),))
     for limit, used, free in (("1000000", "400000", 600_000), ("100", "400", 0)):
         (tmp_path / "memory.max").write_text(f"{limit}\n")
         (tmp_path / "memory.current").write_text(f"{used}\n")
