@@ -90,7 +90,8 @@ class _Lines(Progress):
     def __init__(self, total: int, budget: int) -> None:
         super().__init__(total, budget)
         self._over = threading.Event()
-        threading.Thread(target=self._tell, daemon=True).start()
+        self._thread = threading.Thread(target=self._tell, daemon=True)
+        self._thread.start()
 
     def _tell(self) -> None:
         while not self._over.wait(SECONDS):
@@ -99,6 +100,7 @@ class _Lines(Progress):
     def stop(self) -> None:
         """As Progress says."""
         self._over.set()
+        self._thread.join()
 
 
 class _Table(Progress):

@@ -172,6 +172,6 @@ def test_twenty_thousand_nodes_take_no_minutes(action: str, chain: onnx.ModelPro
     """Linear code needs a quarter of a second; anything quadratic needs minutes."""
     loaded = load(chain)
     scopes = scopes_of(loaded)
-    start = time.perf_counter()
+    start = time.process_time()
     list(ACTIONS[action](Context(loaded, scopes, Names(scopes))))
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5

@@ -71,10 +71,10 @@ def test_a_rule_that_adds_a_node_for_ever(folder: Path) -> None:
 
 def test_a_rule_that_doubles_its_nodes_ends_soon(folder: Path) -> None:
     write_rule(folder, "AAA001", "y = Relu (x)", "a = Relu (x)\ny = Relu (a)")
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(NotConverged, match="AAA001"):
         own(folder, "g (float[2] x) => (float[2] y) { y = Relu(x) }")
-    assert time.perf_counter() - started < 30
+    assert time.process_time() - started < 30
 
 
 def test_the_rounds_are_counted(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

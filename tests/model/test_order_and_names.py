@@ -58,11 +58,11 @@ def test_a_subgraph_reads_for_its_node() -> None:
 
 def test_a_long_chain_backwards_is_quick() -> None:
     nodes = [node(i, i - 1) for i in range(1, 50_000)][::-1]
-    started = time.perf_counter()
+    started = time.process_time()
     order, stuck = sorted_nodes(nodes)
     assert order == list(range(len(nodes)))[::-1]
     assert not stuck
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
 
 
 TAKEN = """<ir_version: 8, opset_import: ["" : 17]> g (bool c, float[2] x) => (float[2] y) <float[2] w = {1.0, 2.0}> {

@@ -79,7 +79,7 @@ def test_a_shape_of_two_thousand_million_dimensions_takes_no_endless_memory() ->
     started = time.monotonic()
     complaint = onnxfix.check(onnx.parser.parse_model(text)).complaint
     assert complaint in ("it makes the checker run out of memory", "it crashes the checker (SIGSEGV)")
-    assert time.monotonic() - started < 20
+    assert time.monotonic() - started < 60
 
 
 def test_a_constant_without_outputs_ends_no_inference() -> None:

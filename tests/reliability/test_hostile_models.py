@@ -124,7 +124,7 @@ def looked_at(tmp_path: Path, run: Callable[..., Any]) -> Look:
         path.write_bytes(model if isinstance(model, bytes) else model.SerializeToString())
         before, started = path.read_bytes(), time.monotonic()
         checked, repaired = run("check", "m.onnx"), run("repair", "m.onnx", "--verify", "none", "-o", "o.onnx")
-        assert time.monotonic() - started < 20
+        assert time.monotonic() - started < 60
         assert path.read_bytes() == before
         assert {entry.name for entry in tmp_path.iterdir()} <= {"m.onnx", "o.onnx"}
         for ran in (checked, repaired):

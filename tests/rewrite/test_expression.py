@@ -201,10 +201,10 @@ BOMBS = {
 
 @pytest.mark.parametrize("case", BOMBS)
 def test_a_value_that_cannot_be_known_is_unknown_soon(case: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(Unknown):
         value_of(BOMBS[case])
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
 
 
 def test_facts_of_values() -> None:

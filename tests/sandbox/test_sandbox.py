@@ -115,7 +115,7 @@ def test_timeout_stops_the_child(shared: Sandbox) -> None:
     started = time.monotonic()
     with pytest.raises(SandboxTimeout, match=r"longer than 0.3 s"):
         shared.call(SELF + "sleep", 60, timeout=0.3)
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 30
     assert shared.call(SELF + "echo", 3) == 3
 
 
