@@ -9,17 +9,17 @@ from __future__ import annotations
 
 import argparse
 import gc
-import io
 import os
 import signal
 import sys
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
-from pathlib import Path
 from typing import Any, NoReturn
 
 from onnxfix import __version__
+from onnxfix.cli import streams
 from onnxfix.errors import OnnxfixError
 from onnxfix.report.text import sentence
 
@@ -67,17 +67,20 @@ class Parser(argparse.ArgumentParser):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; `arguments` are those of the process by default.  Returns the exit code."""
-    _prepare_streams()
+    streams.prepare()
     _clean_up_when_told_to_end()
     gc.set_threshold(CONTAINERS)
     try:
         code = _run(sys.argv[1:] if arguments is None else list(arguments))
-        sys.stdout.flush()
+        streams.flush()
         return code
-    except KeyboardInterrupt:
-        return INTERRUPTED
+    except (KeyboardInterrupt, SystemExit) as end:
+        with suppress(OSError, OnnxfixError):
+            streams.flush()
+        return int(end.code or 0) if isinstance(end, SystemExit) else INTERRUPTED
     except BrokenPipeError:
-        _drop_output()
+        with suppress(BrokenPipeError):
+            streams.flush()
         return READER_GONE
     except OnnxfixError as error:
         return _fail(str(error))
@@ -93,16 +96,6 @@ def _clean_up_when_told_to_end() -> None:
 
 def _end(*_: object) -> NoReturn:
     raise SystemExit(TERMINATED)
-
-
-def _prepare_streams() -> None:
-    """Let any text be printed in any encoding, and nothing be printed where a stream is closed."""
-    for name in ("stdout", "stderr"):
-        stream = getattr(sys, name)
-        if stream is None:
-            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115 - used until the end
-        elif isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
 
 
 def _run(words: list[str]) -> int:
@@ -145,14 +138,5 @@ def _crash(error: Exception) -> int:
 
 
 def _fail(message: str) -> int:
-    try:
-        sys.stdout.flush()
-    except OSError:  # a full disk or a closed pipe, which is perhaps what `message` is about
-        _drop_output()
-    print(f"onnxfix: {sentence(message)}", file=sys.stderr)
+    streams.tell(f"onnxfix: {sentence(message)}")
     return 2
-
-
-def _drop_output() -> None:
-    """Let the interpreter flush into nothing when it ends, instead of complaining."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

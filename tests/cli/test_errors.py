@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -115,21 +117,72 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
     assert (done.returncode, done.stderr) == (141, b"")
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="POSIX shell")
-def test_a_closed_output_is_no_error(folder: Path) -> None:
-    script = f"exec {sys.executable} -m onnxfix show well.onnx >&-"
-    done = subprocess.run(["sh", "-c", script], cwd=folder, stderr=subprocess.PIPE, timeout=60, text=True)
+TARGET = ("--target", "rtx1.7")
+REPORTS = [
+    ("--version",),
+    ("check", "--help"),
+    ("rules",),
+    ("rules", "--format", "json"),  # more than a buffer holds
+    ("show", "well.onnx"),
+    ("check", "well.onnx", "--static", *TARGET),
+    ("check", "well.onnx", "--static", "--format", "sarif", *TARGET),
+    ("check", "well.onnx", "well.onnx", "well.onnx", "--static", "--format", "jsonl", *TARGET),
+    ("diff", "well.onnx", "well.onnx"),
+    ("diff", "well.onnx", "other.onnx", "--format", "json"),
+    ("repair", ".", "-o", "out", "--format", "jsonl", "--jobs", "1", "--verify", "none", *TARGET),
+]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("arguments", REPORTS, ids=" ".join)
+@pytest.mark.parametrize("output", [">/dev/full", ">&-", "<&- >&-"])
+def test_a_report_that_is_not_written_is_one_line_and_a_failure(
+    folder: Path, output: str, arguments: tuple[str, ...]
+) -> None:
+    shutil.copy(folder / "well.onnx", folder / "other.onnx")
+    done = in_shell(folder, output, *arguments)
+    reason = "No space left on device (make room" if "full" in output else "it is closed (send it"
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"onnxfix: standard output: the report cannot be written: {reason}")
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("output", [">/dev/full", ">&-"])
+def test_without_a_report_no_output_is_needed(folder: Path, output: str) -> None:
+    done = in_shell(folder, output, "diff", "-q", "well.onnx", "well.onnx")
     assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
-def test_a_full_disk_is_one_line() -> None:
+@pytest.mark.parametrize("output", ["2>/dev/full", "2>&-", ">&- 2>&-", "<&- >&- 2>&-", ">/dev/full 2>/dev/full"])
+def test_a_failure_that_cannot_be_told_keeps_its_exit_code(folder: Path, output: str) -> None:
+    assert in_shell(folder, output, "check", "absent.onnx").returncode == 2
+    assert in_shell(folder, output, "show", "well.onnx").returncode == (0 if output.startswith("2") else 2)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize(("signal_", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
+def test_an_interruption_keeps_its_exit_code_when_the_disk_is_full(tmp_path: Path, signal_: str, code: int) -> None:
+    script = f"""
+import os, signal, sys
+from onnxfix.cli import app
+app._run = lambda words: (print("half a report"), os.kill(os.getpid(), signal.{signal_}), signal.pause())
+sys.exit(app.main([]))
+"""
     with Path("/dev/full").open("wb") as full:
-        command = [sys.executable, "-m", "onnxfix", "rules", "--format", "json"]
-        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, timeout=60, text=True)
-    assert done.returncode == 2
-    assert done.stderr.startswith("onnxfix: OSError: [Errno 28]")
-    assert done.stderr.count("\n") == 1
+        words = [sys.executable, "-c", script]
+        done = subprocess.run(words, stdout=full, stderr=subprocess.PIPE, cwd=tmp_path, timeout=60)
+    assert (done.returncode, done.stderr) == (code, b"")
+
+
+def in_shell(folder: Path, output: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """The command with its streams as a shell redirects them."""
+    script = f"exec {shlex.join([sys.executable, '-m', 'onnxfix', *arguments])} {output}"
+    environment = {**os.environ, "ONNXFIX_CACHE": str(folder / "cache")}
+    return subprocess.run(
+        ["sh", "-c", script], cwd=folder, env=environment, stderr=subprocess.PIPE, timeout=60, text=True
+    )
 
 
 def test_output_in_an_old_encoding(onnxfix: Command) -> None:
