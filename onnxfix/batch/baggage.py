@@ -19,7 +19,7 @@ from onnxfix.model import load, weight_files
 Files = dict[str, bytes]
 """Contents by a name of ours: `model/NAME`, `made/NAME`, `inputs/NAME`, `rules/0/NAME`."""
 
-_NOT_IN_URLS = ("?", "::")
+_CHAIN = "::"
 
 LARGEST = 1 << 30
 """Bytes that travel for one task, in each direction."""
@@ -78,7 +78,7 @@ def packed(task: Task) -> Files:
     if not is_remote(task.place):
         home = Path(task.place).parent
         places |= {f"model/{name}": home / name for name in weight_files(load(task.place))}
-    if any(mark in name for name in places for mark in _NOT_IN_URLS):
+    if any(_CHAIN in name for name in places):
         raise ModelFileError("a file of this name cannot be sent to a worker", where=task.place, hint="rename it")
     try:
         size = sum(path.stat().st_size for path in places.values())

@@ -69,7 +69,16 @@ def inside(output: str, place: str) -> str:
 
 
 def _below(folder: str, name: str) -> str:
-    return f"{folder.rstrip('/')}/{name}" if is_remote(folder) else str(Path(folder, name))
+    """The place of a result, which keeps its name and lies in the folder.  Raises OnnxfixError where it cannot."""
+    if not is_remote(folder):
+        path = PurePosixPath(name)
+        if path.is_absolute() or ".." in path.parts:
+            raise OnnxfixError(f"is no folder for {name!r}, which leads out of it", where=folder, hint="choose a URL")
+        return str(Path(folder, name))
+    goal = f"{folder.rstrip('/')}/{name}"
+    if name_of(goal) != name.rpartition("/")[2]:
+        raise OnnxfixError(f"takes no file that is called {name!r}", where=label(folder), hint="choose another -o")
+    return goal
 
 
 def _beside(path: str) -> str:

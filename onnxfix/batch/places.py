@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from onnxfix.batch.urls import head_of, is_remote, name_of
+from onnxfix.batch.urls import head_of, is_pattern, is_remote, name_of
 from onnxfix.errors import ModelFileError, OnnxfixError
 
 
@@ -56,7 +56,7 @@ def found(words: Iterable[str]) -> list[Place]:
 
 def _kind(word: str) -> Literal["list", "folder", "pattern", "file"]:
     if is_remote(word):
-        return "file" if word.endswith(".onnx") and not glob.has_magic(word) else "folder"
+        return "file" if word.endswith(".onnx") and not is_pattern(word) else "folder"
     if os.path.isdir(word):  # noqa: PTH112 - Path.is_dir fails for long names
         return "folder"
     if os.path.lexists(word):
@@ -115,7 +115,7 @@ def _is_model(path: Path) -> bool:
 def _root_in_store(url: str) -> str:
     """The same of a URL, up to and with the last `/`."""
     whole = head_of(url)
-    head = re.split(r"[*?\[]", whole)[0]
+    head = re.split(r"[*\[]", whole)[0]
     return f"{head.removesuffix('/')}/" if head == whole and _kind(url) == "folder" else head[: head.rfind("/") + 1]
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
-from onnxfix.batch.urls import beside, harmless, is_read_only, label, name_of, scheme_of
+from onnxfix.batch.urls import beside, harmless, has_any_name, is_pattern, is_read_only, label, name_of, scheme_of
 from onnxfix.batch.weights import by_content
 from onnxfix.errors import ModelFileError, OnnxfixError
 from onnxfix.model import weight_files
@@ -47,13 +47,14 @@ class Entry:
 def listing(place: str) -> list[Entry]:
     """The models behind a URL, in order: of a file itself, of a folder all .onnx below, of a pattern (`*`, `**`, `[`).
 
-    Raises ModelFileError when there is none or the store says no, and OnnxfixError when its driver is missing.
+    A file whose own name is that of a pattern is itself.  Raises ModelFileError when there is none or the store says no, and OnnxfixError when its driver is missing.
     """
     system, path = _opened(place)
     with _told(place, "listed"):
         system.invalidate_cache()
-        if "*" in path or "[" in path:
-            found = {name: info for name, info in system.glob(path, detail=True).items() if info["type"] == "file"}
+        if is_pattern(place) and not _is_file(system, path):
+            pattern = path.replace("?", "[?]") if has_any_name(place) else path
+            found = {name: info for name, info in system.glob(pattern, detail=True).items() if info["type"] == "file"}
         elif (info := system.info(path))["type"] == "directory":
             found = {name: info for name, info in system.find(path, detail=True).items() if name.endswith(".onnx")}
         else:
@@ -61,6 +62,14 @@ def listing(place: str) -> list[Entry]:
     if not found:
         raise ModelFileError("holds no .onnx file", where=label(place))
     return [Entry(_url(place, system, path, name), _size(info), _state(info)) for name, info in sorted(found.items())]
+
+
+def _is_file(system: Any, path: str) -> bool:
+    """Whether a file has exactly this name."""
+    try:
+        return bool(system.info(path)["type"] == "file")
+    except Exception:  # each driver has exceptions of its own
+        return False
 
 
 def state(place: str) -> str:

@@ -9,6 +9,12 @@ _READ_ONLY = ("http", "https", "data", "zip", "tar", "git", "github", "gist")
 _CONTAINERS = ("abfs", "abfss", "wasb", "wasbs")
 """Schemes of Azure, where the part before the @ is a container and no user."""
 
+_ANY_NAME = ("s3", "s3a", "gs", "gcs", "oss", "hf", "file", "local", "memory", "zip", "tar")
+"""Schemes where a ? is a character of a name, as fsspec's drivers read them; elsewhere a query begins with it."""
+
+_VERSION = "?versionId="
+"""What the drivers of S3 take for the version of an object, and no part of its name."""
+
 
 def is_remote(place: object) -> bool:
     """Whether a place is a URL, such as `s3://bucket/model.onnx`; a drive letter is none."""
@@ -16,13 +22,16 @@ def is_remote(place: object) -> bool:
 
 
 def label(place: str) -> str:
-    """A place as it may be shown: a URL without user, password and query, which may be credentials."""
+    """A place as it may be shown: a URL without user, password and query, which may be credentials.
+
+    What stores take for a part of the name stays, whatever its characters are.
+    """
     return "::".join(map(_label, place.split("::"))) if is_remote(place) else place
 
 
 def _label(url: str) -> str:
     scheme, mark, rest = url.partition("://")
-    host, slash, path = rest.partition("?")[0].partition("/")
+    host, slash, path = (rest if has_any_name(url) else rest.partition("?")[0]).partition("/")
     return scheme + mark + (host if scheme in _CONTAINERS else host.rpartition("@")[2]) + slash + path
 
 
@@ -39,6 +48,16 @@ def scheme_of(place: str) -> str:
 def is_read_only(place: str) -> bool:
     """Whether nothing can be written there: archives, web pages, git."""
     return is_remote(place) and scheme_of(place) in _READ_ONLY
+
+
+def has_any_name(place: str) -> bool:
+    """Whether a ? in a URL is a character like others."""
+    return scheme_of(place) in _ANY_NAME
+
+
+def is_pattern(place: str) -> bool:
+    """Whether a URL may stand for several files: a * or a [ in it; a ? is in the names of files, or begins a query."""
+    return any(sign in head_of(place) for sign in "*[")
 
 
 def head_of(place: str) -> str:
@@ -60,6 +79,7 @@ def beside(place: str, name: str) -> str:
 def _parts(place: str) -> tuple[str, str, str]:
     """A URL as what is before the name of its file, that name, and what is behind it."""
     start = place.index("://") + 3
-    stop = next((at for at, sign in enumerate(place) if at >= start and place.startswith(("?", "::"), at)), len(place))
+    ends = (_VERSION if has_any_name(place) else "?", "::")
+    stop = min((at for end in ends if (at := place.find(end, start)) >= 0), default=len(place))
     cut = max(start, place.rfind("/", start, stop) + 1)
     return place[:cut], place[cut:stop], place[stop:]

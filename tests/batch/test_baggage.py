@@ -108,17 +108,16 @@ def test_what_is_too_large_to_travel_is_told(tmp_path: Path, monkeypatch: pytest
     assert "too large to be sent back" in line["error"]["message"]
 
 
-@pytest.mark.parametrize("name", ["a b%20#.onnx", "ä&=+.onnx", "[a]*.onnx"])
+@pytest.mark.parametrize("name", ["a b%20#.onnx", "ä&=+.onnx", "[a]*.onnx", "a?b.onnx"])
 def test_files_with_odd_names_travel(name: str, tmp_path: Path) -> None:
     task = Task(save(tmp_path, name)[0], "repair", QUICK)
     baggage.placed(task, work(order(task), baggage.packed(task))["files"])
     assert onnx.load(tmp_path / name.replace(".onnx", ".fixed.onnx")).graph.node[0].op_type == "Resize"
 
 
-@pytest.mark.parametrize("name", ["a?b.onnx", "a::b.onnx"])
-def test_names_that_mean_something_in_urls_do_not_travel(name: str, tmp_path: Path) -> None:
+def test_a_name_that_is_a_chain_of_urls_does_not_travel(tmp_path: Path) -> None:
     with pytest.raises(ModelFileError, match="cannot be sent"):
-        baggage.packed(Task(save(tmp_path, name)[0], "repair", QUICK))
+        baggage.packed(Task(save(tmp_path, "a::b.onnx")[0], "repair", QUICK))
 
 
 def test_what_is_missing_is_told(tmp_path: Path) -> None:

@@ -105,6 +105,68 @@ def test_a_batch_that_was_killed_goes_on(bucket: Any, folder: Path) -> None:
     assert found(bucket, "out") == names
 
 
+ODD = (
+    "a#b.onnx",
+    "a%20b.onnx",
+    "a+b&c=d@e.onnx",
+    "a.onnx",
+    "a?b.onnx",
+    "a?c.onnx",
+    "b [1].onnx",
+    "q?r/*.onnx",
+    "ä🦊.onnx",
+)
+
+
+def test_names_are_exact_whatever_their_characters(bucket: Any, folder: Path) -> None:
+    upload(bucket, *(f"in/{name}" for name in ODD))
+    command = ("repair", "s3://models/in", "-o", "s3://models/out", "--jobs", "2", "--journal", "j.jsonl", *QUICK)
+    first = run(folder, *command)
+    assert (first.returncode, "9 repaired" in first.stdout) == (0, True), first.stderr
+    assert found(bucket, "out") == sorted(ODD)
+    done = {line["place"]: line for line in lines(folder / "j.jsonl")}
+    assert sorted(done) == sorted(f"s3://models/in/{name}" for name in ODD)
+    for name in ODD:
+        line = done[f"s3://models/in/{name}"]
+        report = line["report"]
+        assert (report["model"], report["output"]) == (line["place"], f"s3://models/out/{name}")
+        assert list(line["written"]) == [report["output"]]
+    assert "9 known before" in run(folder, *command).stdout
+    bucket.rm_file("models/out/a?b.onnx")
+    assert "8 known before" in run(folder, *command).stdout
+    assert run(folder, "repair", "s3://models/in", "-o", "here", *QUICK).returncode == 0
+    assert sorted(path.relative_to(folder / "here").as_posix() for path in (folder / "here").rglob("*.onnx")) == sorted(
+        ODD
+    )
+    assert run(folder, "repair", "here", "-o", "s3://models/back", *QUICK).returncode == 0
+    assert found(bucket, "back") == sorted(ODD)
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_one_model_by_its_exact_name(bucket: Any, folder: Path, name: str) -> None:
+    upload(bucket, f"in/{name}", "in/a1b.onnx", "in/b 1.onnx", "in/q1r/x.onnx")
+    place = f"s3://models/in/{name}"
+    shown = run(folder, "check", place, "--target", "rtx1.7", "--static", "--format", "json")
+    assert [report["model"] for report in json.loads(shown.stdout)["models"]] == [place], shown.stderr
+    done = run(folder, "repair", place, "--format", "jsonl", *QUICK)
+    assert json.loads(done.stdout)["report"]["output"] == place.replace(".onnx", ".fixed.onnx"), done.stderr
+    assert bucket.exists(f"models/in/{name.replace('.onnx', '.fixed.onnx')}")
+
+
+def test_a_pattern_takes_a_question_mark_for_itself(bucket: Any, folder: Path) -> None:
+    upload(bucket, "q?r/a.onnx", "qxr/b.onnx")
+    shown = run(folder, "check", "s3://models/q?r/*.onnx", "--target", "rtx1.7", "--static", "--format", "json")
+    assert [report["model"] for report in json.loads(shown.stdout)["models"]] == ["s3://models/q?r/a.onnx"]
+
+
+def test_a_name_that_leads_out_of_the_output_is_refused(bucket: Any, folder: Path) -> None:
+    upload(bucket, "in/a.onnx", "in/../../../evil.onnx")
+    done = run(folder, "repair", "s3://models/in", "-o", "out", *QUICK)
+    assert done.returncode == 2
+    assert done.stderr == "onnxfix: out: is no folder for '../../../evil.onnx', which leads out of it (choose a URL)\n"
+    assert not list(folder.rglob("*.onnx"))
+
+
 @pytest.mark.parametrize("options", [(), ("--in-place",), ("-o", "s3://models/out/m.onnx"), ("-o", "here.onnx")])
 def test_one_model_with_weights(bucket: Any, folder: Path, options: tuple[str, ...]) -> None:
     local = model(folder / "local")

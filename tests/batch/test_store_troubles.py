@@ -109,7 +109,7 @@ def test_a_store_that_denies_is_named_without_credentials(monkeypatch: pytest.Mo
 
     monkeypatch.setattr(memory, "put_file", denied)
     with pytest.raises(ModelFileError) as caught:
-        store.put(model(tmp_path / "local"), "memory://key:secret@root/m.onnx?token=secret")
+        store.put(model(tmp_path / "local"), "memory://key:secret@root/m.onnx")
     assert "memory://root/" in str(caught.value)
     assert "denies" in str(caught.value)
     assert "secret" not in str(caught.value)

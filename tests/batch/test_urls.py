@@ -11,6 +11,10 @@ PLACES = {
     "memory://a.onnx": ("memory", "a.onnx", "memory://w.bin"),
     "https://host/a.onnx?sv=1&sig=xyz": ("https", "a.onnx", "https://host/w.bin?sv=1&sig=xyz"),
     "zip://nets/a.onnx::s3://bucket/all.zip": ("zip", "a.onnx", "zip://nets/w.bin::s3://bucket/all.zip"),
+    "s3://b/q?r/a?#% ä.onnx": ("s3", "a?#% ä.onnx", "s3://b/q?r/w.bin"),
+    "s3://b/q?r/a.onnx?versionId=7": ("s3", "a.onnx", "s3://b/q?r/w.bin?versionId=7"),
+    "zip://q?r/a?.onnx::https://h/all.zip?sig=x": ("zip", "a?.onnx", "zip://q?r/w.bin::https://h/all.zip?sig=x"),
+    "sftp://host/a.onnx?x": ("sftp", "a.onnx", "sftp://host/w.bin?x"),
     "simplecache::gs://bucket/a.onnx": ("gs", "a.onnx", "simplecache::gs://bucket/w.bin"),
 }
 
@@ -38,6 +42,8 @@ def test_paths_are_no_urls(place: str) -> None:
             "abfs://container@account.dfs.core.windows.net/a.onnx",
         ),
         ("hf://user/net@main/a.onnx", "hf://user/net@main/a.onnx"),
+        ("s3://bucket/q?r/a?b#c%20.onnx", "s3://bucket/q?r/a?b#c%20.onnx"),
+        ("zip://a?.onnx::https://user:secret@host/all.zip?sig=secret", "zip://a?.onnx::https://host/all.zip"),
     ],
 )
 def test_credentials_are_not_shown(place: str, shown: str) -> None:
