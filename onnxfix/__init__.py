@@ -13,7 +13,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from onnxfix.api.bugreport import BugReport, bug_report
+    from onnxfix.api.bugpage import BugReport
+    from onnxfix.api.bugreport import bug_report
     from onnxfix.api.check import check
     from onnxfix.api.compare import compare
     from onnxfix.api.cutting import ExtractReport, ReduceReport, extract, reduce
@@ -53,7 +54,8 @@ _HOME = {
     "compare": "onnxfix.api.compare",
     "diff": "onnxfix.api.diff",
     **dict.fromkeys(("ExtractReport", "ReduceReport", "extract", "reduce"), "onnxfix.api.cutting"),
-    **dict.fromkeys(("BugReport", "bug_report"), "onnxfix.api.bugreport"),
+    "BugReport": "onnxfix.api.bugpage",
+    "bug_report": "onnxfix.api.bugreport",
     **dict.fromkeys(("RangeReport", "watch"), "onnxfix.api.watch"),
     "Culprit": "onnxfix.records",
     **dict.fromkeys(("Change", "DiffReport"), "onnxfix.changes.records"),

@@ -23,6 +23,10 @@ class ModelFileError(OnnxfixError):
     """A file that cannot be read as an ONNX model, or cannot be written."""
 
 
+class Irreducible(OnnxfixError):
+    """A model that does not fail a check, or a check that fails for every model: nothing is to be made smaller."""
+
+
 class RuleError(OnnxfixError):
     """A mistake in a rule file; `where` is the file and the key inside it."""
 

@@ -35,7 +35,10 @@ SIGNATURES = {
         "(model, output, *, check='build', match='', inputs=None, timeout=300.0, repeat=1, progress=<class 'str'>)"
     ),
     "watch": "(model, inputs=None, *, timeout=600.0, progress=<class 'str'>)",
-    "bug_report": "(model, output, *, weights=False, timeout=300.0, progress=<class 'str'>)",
+    "bug_report": (
+        "(model, output, *, check='build', match='', inputs=None, weights=False, timeout=300.0, repeat=1, "
+        "progress=<class 'str'>)"
+    ),
     "convert_opset": "(model, opset, output=None, *, verify='numeric', external_data='auto')",
     "opsets": "(model)",
     "build": "(model, output, options=None, *, target=None, runtime_cache=None, timeout=3600.0, progress=None)",
@@ -123,10 +126,14 @@ FIELDS = {
             "inputs",
             "seconds",
             "complaint",
+            "figures",
         ),
     ],
     "RangeReport": ["model", "seeded", "watch"],
-    "BugReport": ["model", "output", "doctor", "check", "library", "errors", "reduced", "nodes", "notes"],
+    "BugReport": [
+        *("model", "output", "doctor", "check", "library", "errors", "reduced", "nodes", "notes", "asked", "failure"),
+        *("figures", "before", "origin", "reduced_failure", "reduced_figures", "files", "commands"),
+    ],
     "Check": ["kind", "outcome", "reason", "details"],
     "Verdict": ["checks"],
     "CheckReport": [

@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
-import re
-import shlex
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import onnx
 
 from onnxfix.api.destination import destination_of
+from onnxfix.api.failing import Failing, flow_of
 from onnxfix.api.run import write_npz
-from onnxfix.errors import OnnxfixError
+from onnxfix.errors import Irreducible, OnnxfixError
 from onnxfix.files import write_whole
 from onnxfix.isolate.answers import Answer, Answers
-from onnxfix.isolate.checks import Check, Engine, Finite, Numeric
-from onnxfix.isolate.command import Command
+from onnxfix.isolate.checks import Finite
 from onnxfix.isolate.extract import around as extract_around
 from onnxfix.isolate.extract import between
-from onnxfix.isolate.innermost import innermost
+from onnxfix.isolate.flow import Flow
 from onnxfix.isolate.origin import Origin, origins, signed
 from onnxfix.isolate.search import Search, search_nodes, size_of
 from onnxfix.isolate.shrink import shrink
@@ -32,10 +28,7 @@ from onnxfix.model import Model, load, save
 from onnxfix.model.inference import typed_scopes
 from onnxfix.model.scope import scopes_of
 from onnxfix.model.types import from_value_info, type_text
-from onnxfix.verify.budget import ENGINE, NUMERIC, ensure_memory
-from onnxfix.verify.values import recorded_inputs
-
-_FACTORS = {"build": ENGINE, "parse": ENGINE, "numeric": ENGINE, "nan": NUMERIC}
+from onnxfix.verify.lists import tensors
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +99,8 @@ class ReduceReport:
 
     `before` and `nodes` count the nodes in all graphs, Constants left out.  `checks` were run, `recalled` answers
     came from an earlier search.  `inputs` is the .npz file with the inputs that show the failure, "" without one.
-    `complaint` says that the file, asked once more, does not fail: the check is not steady.
+    `complaint` says that the file, asked once more, does not fail: the check is not steady.  `figures` are the numbers
+    of the outputs of the whole model that differ, or of its first value that is not finite.
     """
 
     model: str
@@ -121,6 +115,7 @@ class ReduceReport:
     inputs: str = ""
     seconds: float = 0.0
     complaint: str = ""
+    figures: tuple[dict[str, Any], ...] = ()
 
     @property
     def exit_code(self) -> int:
@@ -148,38 +143,39 @@ def reduce(
     `check` is "build", "parse", "numeric", "nan", or a command line that ends with another code than 0 when the model
     (in the place of `{}`, or after the last word) fails; with `match`, a regular expression, when it prints that.
     `timeout` is in seconds, for one check.  `repeat` is how often a check is run that does not fail each time.
-    `inputs` is a .npz file for "nan".  A crash is a failure.  What a search that was interrupted has learnt lies in
-    OUTPUT.search.json, and the next one goes on from there.  `progress` gets (the current size, fraction done).
-    Raises OnnxfixError for a model that does not fail, a check that fails whatever the model is, and weights beyond the
-    memory.
+    `inputs` is a .npz file for "numeric" and "nan".  A crash is a failure.  What a search that was interrupted has
+    learnt lies in OUTPUT.search.json, and the next one goes on from there.  `progress` gets (the current size, fraction
+    done).
+    Raises Irreducible for a model that does not fail and a check that fails whatever the model is, and OnnxfixError for
+    options that make no sense and weights beyond the memory.
     """
     started = time.perf_counter()
+    failing = Failing(check, match, timeout, repeat)
+    failing.refuse_senseless(inputs)
     whole = load(model)
     destination = _goal(whole, output)
-    _refuse_senseless(match, timeout, repeat)
-    if check in _FACTORS:
-        ensure_memory(whole, _FACTORS[check])
-    asked, start = _check(whole, check, match, inputs, timeout)
-    kept = Answers(learnt_file(destination), _subject(whole, asked, match, repeat))
-    search = Search(start, asked, kept, progress, values=isinstance(asked, Finite), repeat=repeat)
+    asked, start = failing.of(whole, inputs)
+    flow = flow_of(asked)
+    kept = Answers(learnt_file(destination), failing.subject(whole, asked))
+    search = Search(start, asked, kept, progress, values=flow is not None, repeat=repeat)
     search.place = asked.place if isinstance(asked, Finite) else ""
     before = size_of(whole)
     if not search.begin():
         hint = search.first.message or ("perhaps --match does not fit" if match else "nothing is to be found")
-        raise OnnxfixError(f"does not fail the check `{asked.title}`", where=whole.label, hint=hint)
+        raise Irreducible(f"does not fail the check `{asked.title}`", where=whole.label, hint=hint)
     search_nodes(search)
     shrink(search)
     search_nodes(search)
     if search.fails_for_all():
         kept.forget()
-        raise OnnxfixError(
+        raise Irreducible(
             f"fails for every model, in the same way for a single node: {search.first.message}",
             where=f"the check `{asked.title}`",
             hint="mend it, or say with --match what it prints when it is the model that fails",
         )
     origin = tuple(origins(search.model, whole, search.place))
     save(signed(search.model, whole.label, asked.title, search.first.message, origin), destination, embed=True)
-    feeds = _write_inputs(asked, search.model, destination)
+    feeds = _write_inputs(flow, search.model, destination)
     again = search.asked(destination)
     kept.forget()
     return ReduceReport(
@@ -195,6 +191,7 @@ def reduce(
         feeds,
         time.perf_counter() - started,
         "" if again.sign == search.sign else _unsteady(again),
+        search.first.figures,
     )
 
 
@@ -208,52 +205,13 @@ def _unsteady(again: Answer) -> str:
     return f"asked once more, {said}; for a failure that comes and goes take --repeat 5"
 
 
-def _refuse_senseless(match: str, timeout: float, repeat: int) -> None:
-    """Raises OnnxfixError."""
-    try:
-        re.compile(match)
-    except re.error as error:
-        raise OnnxfixError(f"is no regular expression: {error}", where=f"--match {match}") from None
-    if not timeout > 0:
-        raise OnnxfixError("is no time to wait", where=f"--timeout {timeout:g}", hint="give seconds above 0")
-    if repeat < 1:
-        raise OnnxfixError("runs no check", where=f"--repeat {repeat}", hint="give 1 or more")
-
-
-def _check(whole: Model, check: str, match: str, inputs: str | Path | None, timeout: float) -> tuple[Check, Model]:
-    """The check, and the model in which the search begins."""
-    if check in ("build", "parse"):
-        return Engine("build" if check == "build" else "parse", timeout=timeout), whole
-    if check == "numeric":
-        return Numeric(timeout), whole
-    if check == "nan":
-        feeds = recorded_inputs(Path(inputs), whole) if inputs else None
-        return innermost(whole, feeds, timeout)
-    try:
-        words = tuple(shlex.split(check))
-    except ValueError as error:
-        raise OnnxfixError(f"the command cannot be read: {error}", where=check) from None
-    if not words:
-        raise OnnxfixError("the check is empty", hint="give a command, or build, parse, numeric or nan")
-    return Command(words, match, timeout), whole
-
-
-def _subject(whole: Model, check: Check, match: str, repeat: int) -> str:
-    """What a search is about: its answers are of no use to another, nor when a file of the command has changed."""
-    digest = hashlib.sha256(whole.proto.SerializeToString(deterministic=True))
-    for name, array in sorted(check.feeds.items()) if isinstance(check, Finite) else ():
-        digest.update(f"{name} {np.asarray(array).tolist()!r}".encode())
-    state = check.state() if isinstance(check, Command) else ""
-    return " ".join([digest.hexdigest(), check.title, match, str(repeat), state])
-
-
-def _write_inputs(check: Check, model: Model, destination: Path) -> str:
-    feeds = check.values([v.name for v in model.proto.graph.input]) if isinstance(check, Finite) else None
+def _write_inputs(flow: Flow | None, model: Model, destination: Path) -> str:
+    feeds = flow.values([value.name for value in model.proto.graph.input]) if flow else None
     if not feeds:
         return ""
     path = destination.with_suffix(".inputs.npz")
     with io.BytesIO() as file:
-        write_npz(file, feeds)
+        write_npz(file, tensors(feeds))
         write_whole(path, file.getvalue())
     return str(path)
 

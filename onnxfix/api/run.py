@@ -11,7 +11,7 @@ from typing import BinaryIO
 import numpy as np
 import onnx
 
-from onnxfix import engine, sandbox
+from onnxfix import sandbox
 from onnxfix.engine import EngineResult
 from onnxfix.engine.header import SIZE, read_header
 from onnxfix.engine.options import BuildOptions
@@ -26,6 +26,7 @@ from onnxfix.model.model import Array
 from onnxfix.scratch import scratch
 from onnxfix.verify.baseline import choices_for
 from onnxfix.verify.budget import ENGINE, ensure_memory
+from onnxfix.verify.fitting import build_fitting
 from onnxfix.verify.inputs import InputSpec
 from onnxfix.verify.values import fitted, read_arrays, seeded
 
@@ -89,7 +90,7 @@ def _run_model(
         plan = Path(folder, "model.plan")
         progress("building the engine")
         options, box = BuildOptions(tf32=tf32), sandbox.default() if tf32 else sandbox.full_precision()
-        result = engine.build(path, timeout=timeout, sample=feeds, plan=plan, options=options, box=box)
+        result = build_fitting(path, timeout=timeout, sample=feeds, plan=plan, options=options, box=box)
         model.confirm_paths()
         if not result.built:
             return RunReport(str(path), result.flavour.title, "not_built", reason=refusal(result)), {}
@@ -219,8 +220,9 @@ def _write(path: Path, arrays: Mapping[str, Array]) -> None:
 
 
 def write_npz(file: BinaryIO, arrays: Mapping[str, Array]) -> None:
-    """As numpy.savez does, which cannot write an array that is called "file"."""
+    """As numpy.savez does, which cannot write an array that is called "file"; texts are written without pickles."""
     with zipfile.ZipFile(file, "w") as archive:
         for name, array in arrays.items():
+            plain = np.asarray(array.tolist(), dtype=str) if array.dtype.hasobject else array
             with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
-                np.lib.format.write_array(member, array, allow_pickle=False)
+                np.lib.format.write_array(member, plain.reshape(array.shape), allow_pickle=False)

@@ -29,6 +29,26 @@ def declare_format(parser: argparse.ArgumentParser, *more: str) -> None:
     parser.add_argument("--format", choices=choices, default="text", help="text is the default")
 
 
+def declare_failing(parser: argparse.ArgumentParser) -> None:
+    """--check and what belongs to it: how a model fails."""
+    parser.add_argument(
+        "--check",
+        metavar="CHECK",
+        default="build",
+        help="build (default), parse, numeric, nan, or a command that fails with the model ({} is its path)",
+    )
+    parser.add_argument("--match", metavar="REGEX", default="", help="a failing command prints this")
+    parser.add_argument("--inputs", metavar="FILE.npz", type=Path, help="recorded inputs for numeric and nan")
+    parser.add_argument(
+        "--repeat",
+        metavar="N",
+        type=int,
+        default=1,
+        help="run a check up to N times, for a failure that comes and goes",
+    )
+    parser.add_argument("--timeout", metavar="SECONDS", type=float, default=300.0, help="for one check (300)")
+
+
 def declare_asking(parser: argparse.ArgumentParser, seconds: float) -> None:
     """--ask-limit; `seconds` is its default."""
     parser.add_argument(

@@ -8,29 +8,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from onnxfix.cli.arguments import declare_format
+from onnxfix.cli.arguments import declare_failing, declare_format
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
     """The arguments of the command."""
     parser.add_argument("model", metavar="MODEL", type=Path, help="the .onnx file")
     parser.add_argument("-o", "--output", metavar="OUT", type=Path, required=True, help="the file to write")
-    parser.add_argument(
-        "--check",
-        metavar="CHECK",
-        default="build",
-        help="build (default), parse, numeric, nan, or a command that fails with the model ({} is its path)",
-    )
-    parser.add_argument("--match", metavar="REGEX", default="", help="a failing command prints this")
-    parser.add_argument("--inputs", metavar="FILE.npz", type=Path, help="recorded inputs for nan")
-    parser.add_argument(
-        "--repeat",
-        metavar="N",
-        type=int,
-        default=1,
-        help="run a check up to N times, for a failure that comes and goes",
-    )
-    parser.add_argument("--timeout", metavar="SECONDS", type=float, default=300.0, help="for one check (300)")
+    declare_failing(parser)
     declare_format(parser)
 
 

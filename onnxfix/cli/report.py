@@ -5,15 +5,15 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from onnxfix.cli.arguments import declare_format
+from onnxfix.cli.arguments import declare_failing, declare_format
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
     """The arguments of the command."""
     parser.add_argument("model", metavar="MODEL", type=Path, help="the .onnx file")
     parser.add_argument("-o", "--output", metavar="OUT", type=Path, required=True, help="a .zip or .md file to write")
-    parser.add_argument("--weights", action="store_true", help="keep the weights that the refusal needs")
-    parser.add_argument("--timeout", metavar="SECONDS", type=float, default=300.0, help="for one build (300)")
+    declare_failing(parser)
+    parser.add_argument("--weights", action="store_true", help="keep the weights and inputs that the failure needs")
     declare_format(parser)
 
 
@@ -24,7 +24,15 @@ def run(options: argparse.Namespace) -> int:
 
     with terminal.progress() as progress:
         found = bugreport.bug_report(
-            options.model, options.output, weights=options.weights, timeout=options.timeout, progress=progress
+            options.model,
+            options.output,
+            check=options.check,
+            match=options.match,
+            inputs=options.inputs,
+            weights=options.weights,
+            timeout=options.timeout,
+            repeat=options.repeat,
+            progress=progress,
         )
     if options.format == "json":
         from onnxfix.report import json

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import onnx
 
@@ -19,12 +20,14 @@ class Answer:
     """`sign` tells one failure from another, "" when the model does not fail; `message` is for people: how it
     fails, or why that cannot be said.
 
-    `nodes` are those that the failure itself names: (label of the scope, index).
+    `nodes` are those that the failure itself names: (label of the scope, index).  `figures` are the numbers of the
+    outputs that differ, or of the first value that is not finite, as JSON types.
     """
 
     sign: str = ""
     message: str = ""
     nodes: tuple[tuple[str, int], ...] = ()
+    figures: tuple[dict[str, Any], ...] = ()
 
     @property
     def failed(self) -> bool:

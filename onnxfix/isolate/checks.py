@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from onnxfix import engine, sandbox
+from onnxfix import sandbox
 from onnxfix.engine import EngineError
 from onnxfix.engine.parse import parse
 from onnxfix.engine.run import why_not
 from onnxfix.errors import OnnxfixError
 from onnxfix.isolate.answers import Answer
+from onnxfix.isolate.flow import Flow
 from onnxfix.legalise.locate import located
 from onnxfix.model import Model
 from onnxfix.model.inference import typed_scopes
+from onnxfix.verify.compare import Figures
+from onnxfix.verify.difference import Difference
 from onnxfix.verify.engine_run import compare_engine
+from onnxfix.verify.fitting import build_fitting
 from onnxfix.verify.inputs import input_specs
 from onnxfix.verify.ranges import watch
 from onnxfix.verify.sizes import levels
+from onnxfix.verify.values import seeded
 from onnxfix.verify.watched import Watch
 
 
@@ -66,7 +71,7 @@ class Engine:
         return Answer(f"{first.stage} {first.code} {first.op_type} {_kind(first.message)}", first.message, places)
 
     def _build(self, path: Path) -> tuple[EngineError, ...]:
-        result = engine.build(path, flavour=self.flavour, timeout=self.timeout)
+        result = build_fitting(path, flavour=self.flavour, timeout=self.timeout)
         if result.outcome == "crashed":
             raise sandbox.SandboxCrash("the build", result.signal)
         if result.outcome == "timeout":
@@ -78,10 +83,12 @@ class Engine:
 class Numeric:
     """Whether two runtimes compute different outputs: the engine and ONNX Runtime where engines can run.
 
-    Elsewhere ONNX Runtime and the reference evaluator of onnx.
+    Elsewhere ONNX Runtime and the reference evaluator of onnx.  Candidates are fed seeded inputs or, with `flow`, what
+    flows at their borders in the whole model.
     """
 
     timeout: float = 300.0
+    flow: Flow | None = None
 
     @property
     def title(self) -> str:
@@ -89,37 +96,52 @@ class Numeric:
         return "numeric"
 
     def __call__(self, path: Path, model: Model) -> Answer:
-        """Runs both on seeded inputs."""
-        if not why_not():
-            found = compare_engine(path, timeout=self.timeout)
-            wrong = next(iter(found.wrong), None)
-            return Answer("numeric", f"output {wrong.name!r}: {wrong.why}") if wrong else Answer()
+        """Runs both on the same inputs."""
+        feeds = self.flow.values([value.name for value in model.proto.graph.input]) if self.flow else None
+        if self.flow and feeds is None:
+            return Answer()
+        return self._here(path, model, feeds) if why_not() else self._engine(path, feeds)
+
+    def _engine(self, path: Path, feeds: Mapping[str, Any] | None) -> Answer:
+        found = compare_engine(path, inputs=feeds, timeout=self.timeout)
+        if found.failure:
+            return Answer(f"does not run {_kind(found.failure)}", found.failure)
+        refusal = "" if found.build.built else "TensorRT refuses it"
+        return _differing(found.wrong, "the engine against ONNX Runtime", refusal or found.unproven)
+
+    def _here(self, path: Path, model: Model, feeds: Mapping[str, Any] | None) -> Answer:
         try:
             specs = input_specs(model)
-            sizes = next(levels(specs, {}))
+            fed = feeds if feeds is not None else seeded(specs, next(levels(specs, {}))[0], 0)
             names = [value.name for value in model.proto.graph.output]
-            function = "onnxfix.isolate.runs:disagreement"
-            why = sandbox.default().call(function, str(path), names, specs, sizes[0], timeout=self.timeout)
+            function = "onnxfix.isolate.runs:disagreements"
+            found = sandbox.default().call(function, str(path), names, fed, timeout=self.timeout)
         except sandbox.SandboxCrash as crash:
             return Answer(f"crashed {crash.signal}", f"it crashes a runtime: {crash.signal}")
         except OnnxfixError as error:  # it has no baseline: nothing is known to be wrong
             return Answer(message=str(error))
-        return Answer("numeric", why) if why else Answer()
+        return _differing(found, "ONNX Runtime against the reference evaluator of onnx")
+
+
+def _differing(wrong: Sequence[Difference | Figures], runtimes: str, reason: str = "") -> Answer:
+    """The answer for outputs that differ; `reason` is why that cannot be said."""
+    if not wrong:
+        return Answer(message=reason)
+    said = f"output {wrong[0].name!r}: {wrong[0].why} ({runtimes})"
+    return Answer("numeric", said, figures=tuple(asdict(item) for item in wrong))
 
 
 @dataclass
 class Finite:
     """Whether NaN or infinity comes out of finite inputs.
 
-    Candidates are fed what flows at their borders in the whole model, whose inputs are `feeds`.  `place` is the path to
-    it where it is a graph that was inside a node.
+    Candidates are fed what flows at their borders in the whole model.  `place` is the path to it where it is a graph
+    that was inside a node.
     """
 
-    whole: Model
-    feeds: Mapping[str, Any]
+    flow: Flow
     timeout: float = 300.0
     place: str = ""
-    known: dict[str, Any] = field(default_factory=dict)
 
     @property
     def title(self) -> str:
@@ -128,7 +150,7 @@ class Finite:
 
     def __call__(self, path: Path, model: Model) -> Answer:  # noqa: ARG002
         """Watches every value of a candidate."""
-        feeds = self.values([value.name for value in model.proto.graph.input])
+        feeds = self.flow.values([value.name for value in model.proto.graph.input])
         if feeds is None:
             return Answer()
         try:
@@ -141,29 +163,8 @@ class Finite:
             return Answer()
         first = found.first
         name = "/".join(filter(None, (self.place, first.name)))
-        return Answer("not finite", f"{name!r} holds {first.flaw}", ((first.scope, first.index),))
-
-    def values(self, names: list[str]) -> dict[str, Any] | None:
-        """What the whole model computes for these values; None when some is unknown or not finite."""
-        stored = {tensor.name for tensor in self.whole.proto.graph.initializer}
-        missing = [name for name in names if name not in self.known and name not in self.feeds]
-        if missing:
-            try:
-                self.known |= watch(self.whole, self.feeds, only=missing, want="arrays", timeout=self.timeout).arrays
-            except OnnxfixError:
-                return None
-        every = {**self.feeds, **self.known}
-        wanted = [name for name in names if name in every]
-        if len(wanted) < len([name for name in names if name not in stored]):
-            return None
-        found = {name: every[name] for name in wanted}
-        return found if all(_finite(array) for array in found.values()) else None
-
-
-def _finite(array: Any) -> bool:
-    import numpy as np
-
-    return not np.issubdtype(getattr(array, "dtype", np.dtype(object)), np.floating) or bool(np.isfinite(array).all())
+        figures = ({**asdict(first), "name": name},)
+        return Answer("not finite", f"{name!r} holds {first.flaw}", ((first.scope, first.index),), figures)
 
 
 def _kind(message: str) -> str:

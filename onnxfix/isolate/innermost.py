@@ -7,6 +7,7 @@ from typing import Any
 
 from onnxfix.isolate.candidates import kept
 from onnxfix.isolate.checks import Finite
+from onnxfix.isolate.flow import Flow
 from onnxfix.model import Model
 from onnxfix.model.inference import typed_scopes
 from onnxfix.verify.ranges import watch
@@ -24,5 +25,6 @@ def innermost(whole: Model, feeds: Mapping[str, Any] | None, timeout: float) -> 
         scope = typed_scopes(body)[0][0]
         proto = kept(scope, range(len(scope.nodes)))
         if proto is not None and watch(body.with_proto(proto), fed, timeout=timeout).first is not None:
-            return Finite(body.with_proto(proto), fed, timeout, found.first.scope), body.with_proto(proto)
-    return Finite(whole, found.feeds, timeout), whole
+            start = body.with_proto(proto)
+            return Finite(Flow(start, fed, timeout), timeout, found.first.scope), start
+    return Finite(Flow(whole, found.feeds, timeout), timeout), whole

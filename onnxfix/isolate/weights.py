@@ -67,6 +67,26 @@ def fill(tensor: TensorProto, dims: tuple[int, ...], random: np.random.Generator
     tensor.CopyFrom(onnx.numpy_helper.from_array(np.asarray(values).astype(kind), name))
 
 
+def made_up(array: Array, random: np.random.Generator) -> Array:
+    """Another array for an input: numbers between the smallest and the largest of `array`, texts for texts.
+
+    The smallest, the largest and the zeros stay where they are.
+    """
+    if array.dtype.kind in "OSU":
+        return np.array([f"text{n}" for n in range(array.size)], object).reshape(array.shape)
+    if array.dtype.kind == "c":
+        return np.asarray(random.normal(size=array.shape) + 1j * random.normal(size=array.shape)).astype(array.dtype)
+    if not array.size:
+        return array
+    wide = array.astype(np.float64)
+    low, high = wide.min(), wide.max()
+    share = random.uniform(size=array.shape)
+    values = low * (1 - share) + high * share
+    values = np.round(values) if array.dtype.kind in "biu" else values
+    kept = (wide == low) | (wide == high) | (wide == 0)
+    return np.where(kept, array, values.astype(array.dtype)).astype(array.dtype)
+
+
 def is_float_weight(tensor: TensorProto) -> bool:
     """Whether a tensor holds floating-point numbers, and more than one."""
     return tensor.data_type in _FLOATS and math.prod(tensor.dims) > 1

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from onnxfix.report.text import Line, counted, sentence, visible
 
 if TYPE_CHECKING:
-    from onnxfix.api.bugreport import BugReport
+    from onnxfix.api.bugpage import BugReport
     from onnxfix.api.cutting import ExtractReport, ReduceReport
 
 _PATH, _NODES = 400, 12
@@ -45,8 +45,10 @@ def reduce_lines(report: ReduceReport) -> Iterator[Line]:
 
 def bug_report_lines(found: BugReport) -> Iterator[Line]:
     """What `report` gathered."""
-    said = f"{found.library}: {counted(len(found.errors), 'error')}" if found.library else "no TensorRT here"
-    yield ((visible(found.model, _PATH), "bold"), f"   {said}")
+    said = f"   {found.library}: {counted(len(found.errors), 'error')}" if found.library else ""
+    yield ((visible(found.model, _PATH), "bold"), said or f"   {visible(found.asked, _PATH)}")
+    if found.failure:
+        yield (("fails ", "bold red"), f"{visible(found.asked, _PATH)}: {sentence(found.failure)}")
     if found.reduced is not None:
         yield (f"The smallest model that shows it has {counted(found.nodes, 'node')}",)
     yield from (("note: ", sentence(note)) for note in found.notes)

@@ -137,4 +137,14 @@ def test_report(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str])
     pytest.importorskip("tensorrt_rtx")
     assert main(["report", str(model), "-o", str(tmp_path / "r.md")]) == 0
     assert "Wrote" in capsys.readouterr().out
-    assert "builds an engine of the model" in (tmp_path / "r.md").read_text()
+    assert "does not fail the check `build`" in (tmp_path / "r.md").read_text()
+
+
+def test_report_of_a_nan(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    np.savez(tmp_path / "in.npz", x=np.array([1, 2], np.float32))
+    words = ["--check", "nan", "--inputs", str(tmp_path / "in.npz"), "-o", str(tmp_path / "r.zip")]
+    assert main(["report", str(model), *words]) == 0
+    said = capsys.readouterr().out
+    assert "fails nan: 'c' holds NaN" in said and "has 1 node" in said and "needs no weights" in said
+    assert main(["report", str(model), *words[2:]]) == 2
+    assert capsys.readouterr().err == ("onnxfix: --inputs: belongs to the checks numeric and nan (leave it out)\n")
