@@ -6,8 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from onnxfix.actions.context import Context
 from onnxfix.model.edit import Edit, Proposal
-from onnxfix.opset import plan_conversion
-from onnxfix.opset.convert import CODE as REQUESTED
+from onnxfix.opset import CODE as REQUESTED
 from onnxfix.opset.prepare import NEWEST
 from onnxfix.records import Level
 
@@ -40,6 +39,8 @@ def convert_opset(
     first = next((number for number, node in enumerate(main.nodes) if node.op_type in held), None)
     if held and first is None:
         return
+    from onnxfix.opset.convert import plan_conversion
+
     message = f"opset {main.opset} is to become {wanted}"
     conversion = plan_conversion(context.model, context.scopes, context.names, context.steps, wanted)
     level: Level | None = "note" if beyond_target else None

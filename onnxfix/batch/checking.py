@@ -56,7 +56,7 @@ class Checking:
             return known
         from onnxfix import sandbox
 
-        sandbox.checker().start("onnxfix.model.inference")
+        sandbox.checker().start("onnxfix.model.inference:get_ready")
         from onnxfix.api.check import check
         from onnxfix.model import load, weight_files
 

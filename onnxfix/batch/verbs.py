@@ -26,7 +26,7 @@ def repair(task: Task) -> dict[str, Any]:
     """Repair one model; `written` tells the files that are there now from others of the same name later."""
     from onnxfix import sandbox
 
-    sandbox.checker().start("onnxfix.model.inference")
+    sandbox.checker().start("onnxfix.model.inference:get_ready")
     from onnxfix.api.repair import repair as repaired
 
     settings = dict(task.settings)

@@ -18,7 +18,7 @@ def run(options: argparse.Namespace) -> int:
     """Try every version."""
     from onnxfix import sandbox
 
-    sandbox.checker().start("onnxfix.model.inference")
+    sandbox.checker().start("onnxfix.model.inference:get_ready")
     from onnxfix.report import terminal
 
     with terminal.progress() as progress:

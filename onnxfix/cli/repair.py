@@ -79,7 +79,7 @@ def run(options: argparse.Namespace) -> int:
 def _repair(options: argparse.Namespace, place: str) -> int:
     from onnxfix import sandbox
 
-    sandbox.checker().start("onnxfix.model.inference")
+    sandbox.checker().start("onnxfix.model.inference:get_ready")
     chosen = settings(options)
     from onnxfix.model import load
     from onnxfix.report import terminal

@@ -23,7 +23,7 @@ def run(options: argparse.Namespace) -> int:
     """Test every rule of the folder; 1 when an example does not hold, or a rule has none that fires."""
     from onnxfix import sandbox
 
-    sandbox.checker().start("onnxfix.model.inference")
+    sandbox.checker().start("onnxfix.model.inference:get_ready")
     from onnxfix.fixpoint.catalogue import load_rules
     from onnxfix.report import terminal
 

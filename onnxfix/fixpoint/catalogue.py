@@ -45,10 +45,10 @@ def _read_folder(folder: Path) -> list[Rule]:
 
 def _read_tree(folder: Traversable, family: str) -> Iterator[Rule]:
     for entry in sorted(folder.iterdir(), key=lambda item: item.name):
-        if entry.is_dir():
-            yield from _read_tree(entry, entry.name)
-        elif entry.name.endswith(".toml"):
+        if entry.name.endswith(".toml"):
             yield _read(entry, f"rules/{family}/{entry.name}", family, lazily=True)
+        elif entry.is_dir():
+            yield from _read_tree(entry, entry.name)
 
 
 def _read(entry: Traversable, source: str, family: str, *, lazily: bool) -> Rule:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import onnx
-from onnx import checker, shape_inference
+from onnx import checker, defs, shape_inference
 
 from onnxfix import sandbox
 from onnxfix.model.light import light_proto
@@ -69,6 +69,11 @@ def _read(typed: Typed) -> Types:
         declared = (v for values in (graph.value_info, graph.output, graph.input) for v in values)
         types[identity] = {v.name: v for v in declared if v.HasField("type")}
     return types
+
+
+def get_ready() -> None:
+    """Have onnx register its operators, for which it takes 10 ms when the first is asked for; runs in the sandbox."""
+    defs.get_schema("Identity")
 
 
 def inspect(data: bytes) -> tuple[str, Typed]:

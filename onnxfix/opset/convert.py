@@ -19,6 +19,7 @@ from onnxfix.model.once import once
 from onnxfix.model.scope import Scope, ScopeId, function_scopes, scopes_of
 from onnxfix.model.text import node_text
 from onnxfix.model.types import STANDARD
+from onnxfix.opset import CODE, NAME
 from onnxfix.opset.compat import judge
 from onnxfix.opset.constants import stored_constant
 from onnxfix.opset.expand import expansion
@@ -29,8 +30,6 @@ from onnxfix.records import AppliedFix
 from onnxfix.rewrite.match import match
 from onnxfix.rewrite.replace import replacement
 from onnxfix.rewrite.rule import Match, Rewrite, Rule
-
-CODE, NAME = "OFX500", "requested-opset"
 
 _Steps = dict[str, list[tuple[Rule, Rewrite]]]
 

@@ -1,5 +1,5 @@
-"""The child process: `python -m onnxfix.sandbox.child [MODULE]`. Imports MODULE, and nothing heavy else until a call
-needs it."""
+"""The child process, `python -m onnxfix.sandbox.child [MODULE[:FUNCTION]]...`: imports modules, calls functions, and
+imports nothing heavy else until a request needs it."""
 
 from __future__ import annotations
 
@@ -50,11 +50,14 @@ def _answer(function: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> lis
         return wire.encode(("error", (type(error).__name__, str(error), traceback.format_exc())))
 
 
-def _import_ahead(modules: list[str]) -> None:
-    """Imports what the first call will need, while the parent prepares it; a mistake is told by that call."""
-    for module in modules:
+def _get_ready(names: list[str]) -> None:
+    """Imports and calls what the first request will need, while the parent prepares it; that request tells mistakes."""
+    for name in names:
+        module, _, function = name.partition(":")
         with contextlib.suppress(Exception):
-            importlib.import_module(module)
+            found = importlib.import_module(module)
+            if function:
+                getattr(found, function)()
 
 
 def _forget_log() -> None:
@@ -109,5 +112,5 @@ if __name__ == "__main__":
     if sys.platform != "win32":
         signal.signal(signal.SIGINT, signal.default_int_handler)  # a background process inherits that it is ignored
         threading.Thread(target=_end_with_parent, args=pipes[:1], daemon=True).start()
-    _import_ahead(sys.argv[1:])
+    _get_ready(sys.argv[1:])
     serve(*pipes)

@@ -38,10 +38,14 @@ class Sandbox:
         self._child: _Child | None = None
         self._closer: weakref.finalize[Any, Any] | None = None
 
-    def start(self, *modules: str) -> None:
-        """Starts the child, if there is none, without waiting until it is ready; it imports the modules first."""
+    def start(self, *names: str) -> None:
+        """Starts the child, if there is none, without waiting until it is ready.
+
+        It first imports each module that is named ("onnxfix.package.module"), and calls each function
+        ("onnxfix.package.module:name") without arguments.
+        """
         with self._lock:
-            self._running(modules)
+            self._running(names)
 
     def call(
         self,
@@ -92,10 +96,10 @@ class Sandbox:
                 self._closer()
             self._child = self._closer = None
 
-    def _running(self, modules: Sequence[str] = ()) -> _Child:
+    def _running(self, names: Sequence[str] = ()) -> _Child:
         if self._child is None or self._child.process.poll() is not None:
             self.close()
-            self._child = _Child(self._environment, modules)
+            self._child = _Child(self._environment, names)
             self._closer = weakref.finalize(self, self._child.close)
         return self._child
 
@@ -126,11 +130,11 @@ class Sandbox:
 class _Child:
     """One child process with its log file."""
 
-    def __init__(self, environment: Mapping[str, str], modules: Sequence[str]) -> None:
+    def __init__(self, environment: Mapping[str, str], names: Sequence[str]) -> None:
         path = os.pathsep.join(entry or str(Path.cwd()) for entry in sys.path)
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the child
         self.process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "onnxfix.sandbox.child", *modules],
+            [sys.executable, "-P", "-m", "onnxfix.sandbox.child", *names],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,

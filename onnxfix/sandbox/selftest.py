@@ -17,6 +17,19 @@ def echo(value: Any) -> Any:
     return value
 
 
+_remembered: list[int] = []
+
+
+def remember() -> None:
+    """Counts one."""
+    _remembered.append(1)
+
+
+def remembered() -> int:
+    """How often `remember` was called."""
+    return len(_remembered)
+
+
 def modules() -> list[str]:
     """The top-level modules that the child has imported."""
     return sorted({name.partition(".")[0] for name in sys.modules})

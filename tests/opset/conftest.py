@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 
 from onnxfix.fixpoint.catalogue import load_rules
 from onnxfix.model import load
-from onnxfix.opset import Conversion, convert_opset
+from onnxfix.model.inference import typed_scopes
+from onnxfix.model.names import Names
+from onnxfix.opset.convert import Conversion, plan_conversion
 from onnxfix.verify.runtime import Session
 
 Array = NDArray[Any]
@@ -23,7 +25,9 @@ Run = Callable[..., list[Array]]
 def planned(model: onnx.ModelProto | str, to: int) -> Conversion:
     """The conversion of a model or of ONNX text, whether it succeeds or not."""
     proto = onnx.parser.parse_model(model) if isinstance(model, str) else model
-    return convert_opset(load(proto), to, load_rules())
+    model = load(proto)
+    scopes, _ = typed_scopes(model)
+    return plan_conversion(model, scopes, Names(scopes), load_rules(), to)
 
 
 @pytest.fixture(scope="session")

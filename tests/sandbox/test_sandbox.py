@@ -144,10 +144,11 @@ def test_child_starts_without_heavy_modules() -> None:
     assert not loaded & {"onnx", "numpy", "onnxruntime", "google", "rich", "yaml"}
 
 
-def test_a_child_imports_ahead_what_it_is_told_to() -> None:
+def test_a_child_imports_and_calls_ahead_what_it_is_told_to() -> None:
     sandbox = Sandbox()
-    sandbox.start("no_such_module", "onnxfix.rewrite.expression", "yaml")
+    sandbox.start("no_such_module", "json:no_such_function", "onnxfix.rewrite.expression", "yaml", SELF + "remember")
     assert {"ast", "yaml"} <= set(sandbox.call(SELF + "modules"))
+    assert sandbox.call(SELF + "remembered") == 1
     sandbox.close()
 
 
