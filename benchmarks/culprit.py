@@ -2,6 +2,7 @@
 
 python -m benchmarks.culprit --count 50
 python -m benchmarks.culprit --count 25 --peers --timeout 300
+python -m benchmarks.culprit --many
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from pathlib import Path
 
 import onnx
 
-from benchmarks.planted import Planted, planted
+from benchmarks.planted import Planted, many, planted
 from onnxfix.isolate.answers import Answer, Answers
 from onnxfix.isolate.search import Search, search_nodes, size_of
 from onnxfix.isolate.shrink import shrink
@@ -38,6 +39,10 @@ sys.exit(1 if set(sys.argv[3:]) <= found else 0)
 """
 
 
+MANY = ("scattered", "together")
+"""Kinds of planted failures that need many nodes with one operator."""
+
+
 def operators(proto: onnx.ModelProto) -> set[str]:
     """The operators in all graphs and functions."""
     return {node.op_type for scope in scopes_of(Model(proto)) for node in scope.nodes}
@@ -45,20 +50,24 @@ def operators(proto: onnx.ModelProto) -> set[str]:
 
 @dataclass
 class Plant:
-    """The check that fails where all operators are together."""
+    """The check that fails where all operators are together, in at least so many nodes of the main graph."""
 
     wanted: tuple[str, ...]
+    nodes: int = 0
     title: str = "planted"
 
     def __call__(self, path: Path, model: Model) -> Answer:  # noqa: ARG002
         """Looks at the operators."""
-        return Answer("planted", "planted") if set(self.wanted) <= operators(model.proto) else Answer()
+        there = sum(node.op_type in self.wanted for node in model.proto.graph.node) >= self.nodes
+        return Answer("planted", "planted") if there and set(self.wanted) <= operators(model.proto) else Answer()
 
 
 def ours(case: Planted) -> tuple[int, int, float]:
     """(nodes left, checks, seconds)."""
     started = time.perf_counter()
-    search = Search(load(case.model), Plant(case.operators), Answers(None, ""), str)
+    search = Search(
+        load(case.model), Plant(case.operators, case.minimal if case.kind in MANY else 0), Answers(None, ""), str
+    )
     assert search.begin()
     search_nodes(search)
     shrink(search)
@@ -119,10 +128,12 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=50)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--start", type=int, default=0, help="leave so many models out")
+    parser.add_argument("--many", action="store_true", help="failures that need 20 to 200 nodes, and no others")
     parser.add_argument("--peers", action="store_true")
     parser.add_argument("--timeout", type=float, default=600.0, help="seconds for polygraphy, for one model")
     options = parser.parse_args()
-    cases = planted(options.count, options.seed)[options.start :]
+    own = [*many(False), *many(True)] if options.many else planted(options.count, options.seed)
+    cases = own[options.start :]
     for row in rows(cases, options.peers, options.timeout):
         print(row, flush=True)
 

@@ -29,6 +29,16 @@ def planted(count: int, seed: int) -> list[Planted]:
     return [_made(kinds[number % 5], choose, number) for number in range(count)]
 
 
+def many(together: bool) -> list[Planted]:
+    """Models that fail where all of many bad nodes are, scattered or next to one another."""
+    choose, found = random.Random(0), []
+    for size, count in ((500, 20), (500, 100), (2000, 200)):
+        places = range(size // 3, size // 3 + count) if together else choose.sample(range(size), count)
+        model = network(size, dict.fromkeys(places, "Erf"), 0)
+        found.append(Planted("together" if together else "scattered", model, size, ("Erf",), count))
+    return found
+
+
 def _made(kind: str, choose: random.Random, number: int) -> Planted:
     size = SIZES[number // 5 % (len(SIZES) if kind in ("one", "two") else 5)]
     if kind == "one":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 from collections.abc import Sequence
 
 import pytest
@@ -25,6 +26,42 @@ def test_what_must_be_together_is_found(size: int, data: st.DataObject) -> None:
 
     assert culprits(range(size), fails) == sorted(wanted)
     assert checks <= len(wanted) * (math.ceil(math.log2(size)) + 3) + 1
+
+
+@pytest.mark.parametrize(
+    ("wanted", "checks"),
+    [
+        (random.Random(0).sample(range(2000), 200), 1400),
+        (range(900, 1100), 480),
+        ([*range(40, 90), *range(700, 800), *range(1700, 1750)], 520),
+        (random.Random(0).sample(range(2000), 1000), 3800),
+    ],
+    ids=["scattered", "block", "blocks", "half"],
+)
+def test_many_take_a_few_checks_each(wanted: Sequence[int], checks: int) -> None:
+    """About log2 of the distance between two, and one for each that shows that it cannot go."""
+    wanted, asked = set(wanted), 0
+
+    def fails(chosen: Sequence[int]) -> bool:
+        nonlocal asked
+        asked += 1
+        return wanted <= set(chosen)
+
+    assert culprits(range(2000), fails) == sorted(wanted)
+    assert asked <= checks
+
+
+@pytest.mark.parametrize("size", [10, 100, 1000])
+def test_thinning_a_list_that_is_needed_takes_a_few_checks_for_each_item(size: int) -> None:
+    asked = 0
+
+    def fails(chosen: Sequence[int]) -> bool:
+        nonlocal asked
+        asked += 1
+        return len(chosen) == size
+
+    assert list(thinned(range(size), fails)) == list(range(size))
+    assert asked <= 3 * size
 
 
 @pytest.mark.parametrize("size", [1, 2, 13, 64])

@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from planted import CRASHING
 
 import onnxfix
 from onnxfix.errors import OnnxfixError
 from onnxfix.isolate.weights import made_up
-from tests.isolate.planted import CRASHING
 
 HEAD = '<ir_version: 8, opset_import: ["" : 17]>\n'
 OVERFLOW = HEAD + "g (float[4] x) => (float[4] y) { a = Mul(x, w) [bad] e = Exp(a) y = Neg(e) }"
