@@ -7,6 +7,8 @@ import onnx
 from onnxfix.decompose.op import Op, Unconcerned
 from onnxfix.decompose.rank_trial import Impossible, Trial
 from onnxfix.model.bodies import inlined, own_graph
+from onnxfix.model.once import once
+from onnxfix.model.scope import Scope, ScopeId
 from onnxfix.model.types import ValueType
 
 _SWITCHES = (onnx.TensorProto.BOOL, onnx.TensorProto.INT32, onnx.TensorProto.INT64)
@@ -33,7 +35,7 @@ def possible_branch(op: Op) -> None:
 def _refused(op: Op, ranks: list[int | None]) -> str:
     """Which node cannot run when the outputs have these ranks, or ""."""
     try:
-        Trial(op, dict(zip(op.node.output, ranks, strict=True))).follow(op.scope.nodes[op.index + 1 :])
+        Trial(op, dict(zip(op.node.output, ranks, strict=True))).follow()
     except Impossible as reason:
         return str(reason)
     return ""
@@ -41,22 +43,52 @@ def _refused(op: Op, ranks: list[int | None]) -> str:
 
 def deciding_input(op: Op) -> str:
     """The graph input of one number or truth on which the condition depends and nothing else, or ""."""
-    pending, seen, found = [(op.scope, op.input(0))], set(), set()
+    outermost = op.scope
+    while outermost.parent is not None:
+        outermost = outermost.parent
+    known = _deciding(outermost)
+    pending = [(op.scope, op.input(0))]
     while pending:
-        scope, name = pending.pop()
-        if name in seen or scope.array(name) is not None:
-            continue
-        seen.add(name)
-        if name in scope.producer:
-            node = scope.nodes[scope.producer[name][0]]
-            if any(attribute.HasField("g") for attribute in node.attribute):
-                return ""
-            pending += [(scope, given) for given in node.input if given]
-        elif scope.parent is not None and name not in scope.inputs:
-            pending.append((scope.parent, name))
+        scope, name = pending[-1]
+        behind = _behind(scope, name)
+        if (scope.id, name) in known or not behind:
+            pending.pop()
+            found = {known[home.id, read] for home, read in behind} - {None} if behind else {_own(scope, name)}
+            known[scope.id, name] = next(iter(found)) if len(found) == 1 else _SEVERAL if found else None
         else:
-            found.add((name, scope.parent is None and _is_switch(scope.type_of(name))))
-    return next(iter(found))[0] if len(found) == 1 and all(switch for _, switch in found) else ""
+            known[scope.id, name] = None
+            pending += [(home, read) for home, read in behind if (home.id, read) not in known]
+    return known[op.scope.id, op.input(0)] or ""
+
+
+_SEVERAL = ""
+"""What decides a value that hangs on several inputs, or on what is no switch."""
+
+
+@once
+def _deciding(_: Scope) -> dict[tuple[ScopeId, str], str | None]:
+    """The input that alone decides a value, None where none does: remembered, so that each value is looked at once."""
+    return {}
+
+
+def _behind(scope: Scope, name: str) -> list[tuple[Scope, str]]:
+    """The values that a value is computed from, or the same one in the scope around."""
+    if scope.array(name) is not None:
+        return []
+    if name in scope.producer:
+        node = scope.nodes[scope.producer[name][0]]
+        inside = any(attribute.HasField("g") for attribute in node.attribute)
+        return [] if inside else [(scope, given) for given in node.input if given]
+    return [(scope.parent, name)] if scope.parent is not None and name not in scope.inputs else []
+
+
+def _own(scope: Scope, name: str) -> str | None:
+    """The same of a value that is computed from none."""
+    if scope.array(name) is not None:
+        return None
+    if name in scope.producer or scope.parent is not None:
+        return _SEVERAL
+    return name if _is_switch(scope.type_of(name)) else _SEVERAL
 
 
 def _is_switch(kind: ValueType) -> bool:

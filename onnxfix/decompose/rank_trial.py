@@ -7,7 +7,8 @@ condition (PyTorch asks `dim() == 2` as Equal(Size(Shape(x)), 2)), and then the 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from heapq import heappop, heappush
 
 import onnx
 
@@ -30,7 +31,7 @@ class Impossible(Exception):
 
 
 class Trial:
-    """Follows nodes in order, with what a few values are assumed to be.
+    """Follows what the outputs of a node lead to, in order, with the ranks that they are assumed to have.
 
     `ranks` has the rank of each value that depends on the assumption, None where that is not known; `numbers` has
     the small integers and truths that follow from ranks, `lengths` the shapes that were taken of such values.
@@ -43,8 +44,30 @@ class Trial:
         self.lengths: dict[str, int] = {}
         self._stored: dict[str, onnx.TensorProto] = {}
 
-    def follow(self, nodes: Iterable[onnx.NodeProto]) -> None:
-        """Raise Impossible when one of the nodes refuses the rank it would get."""
+    def follow(self) -> None:
+        """Raise Impossible when a node behind the one in question refuses the rank it would get.
+
+        Where nothing else is known than without the assumption, the nodes behind are not looked at.
+        """
+        waiting = sorted(set(self._readers(self._op.node)))
+        met = set(waiting)
+        while waiting:
+            node = self._op.scope.nodes[heappop(waiting)]
+            self._run([node])
+            for reader in self._readers(node):
+                if reader not in met:
+                    met.add(reader)
+                    heappush(waiting, reader)
+
+    def _readers(self, node: onnx.NodeProto) -> Iterator[int]:
+        """The nodes that read an output of which something else is known than without the assumption."""
+        scope = self._op.scope
+        for name in filter(None, node.output):
+            told = name in self.numbers or name in self.lengths
+            if told or (name in self.ranks and self.ranks[name] != scope.type_of(name).rank):
+                yield from (index for index, _ in scope.users.get(name, ()) if index > self._op.index)
+
+    def _run(self, nodes: Iterable[onnx.NodeProto]) -> None:
         for node in nodes:
             if node.op_type == "Constant" and (tensor := constant_tensor(node)) is not None:
                 self._stored[node.output[0]] = tensor
@@ -80,7 +103,7 @@ class Trial:
             raise Impossible(f"{node.op_type} without its {name}")
         graph = graph_of(node, name)
         self._stored |= {tensor.name: tensor for tensor in graph.initializer}
-        self.follow(graph.node)
+        self._run(graph.node)
         for output, inner in zip(node.output, graph.output, strict=True):
             self.ranks[output] = self.rank(inner.name)
 

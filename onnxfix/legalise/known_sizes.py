@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import onnx
 
-from onnxfix.model.scope import Scope, captured
+from onnxfix.model.once import once
+from onnxfix.model.scope import Scope, ScopeId, captured
 from onnxfix.opset.view import schema_at
 from onnxfix.targets import Target, limits, size_inputs, size_operators
 
@@ -15,6 +16,8 @@ _SIZES = ("Shape", "Size")
 _CHUNKS = "last_chunk_not_negative"
 
 Place = tuple[Scope, str]
+ValueId = tuple[ScopeId, str]
+Question = tuple[frozenset[str] | None, Callable[[Scope, str], str]]
 
 
 def size_refusal(target: Target, scope: Scope, node: onnx.NodeProto) -> str:
@@ -55,37 +58,75 @@ def known_only_when_running(scope: Scope, name: str) -> bool:
 
     An integer input may be known while building, where it decides sizes too and has one value only.
     """
-    return any(_branched(*place) or _carried(*place) or _uncounted(*place) for place in _sources(scope, name, None))
+    return bool(_behind(scope, name, None, _running))
+
+
+def _running(scope: Scope, name: str) -> str:
+    return name if _branched(scope, name) or _carried(scope, name) or _uncounted(scope, name) else ""
 
 
 def _origin(target: Target, scope: Scope, name: str, in_loops: bool) -> str:
-    for place in _sources(scope, name, size_operators(target)):
-        if in_loops and _carried(*place):
-            return f"{place[1]}, which a loop carries"
-        if _uncounted(*place):
-            return f"the input {place[1]}, which is no integer"
+    return _behind(scope, name, size_operators(target), _unknown_in_loops if in_loops else _unknown)
+
+
+def _unknown_in_loops(scope: Scope, name: str) -> str:
+    return f"{name}, which a loop carries" if _carried(scope, name) else _unknown(scope, name)
+
+
+def _unknown(scope: Scope, name: str) -> str:
+    return f"the input {name}, which is no integer" if _uncounted(scope, name) else ""
+
+
+def _behind(scope: Scope, name: str, through: frozenset[str] | None, told: Callable[[Scope, str], str]) -> str:
+    """What is told first of the values that no node makes, behind a value, and of those that an If chooses.
+
+    Sizes end the search, and operators that are not in `through`.  What was found is remembered, so that all searches
+    in a graph together look at each value once.
+    """
+    if not name:
+        return ""
+    outermost = scope
+    while outermost.parent is not None:
+        outermost = outermost.parent
+    found = _answers(outermost).setdefault((through, told), {})
+    path: list[Iterator[Place]] = []
+    keys: list[ValueId] = []
+    step: Place | None = (scope, name)
+    while step is not None or path:
+        if step is None:
+            keys.pop()
+            path.pop()
+        else:
+            place = _home(*step)
+            key = place[0].id, place[1]
+            if key not in found:
+                found[key] = told(*place) if _is_source(*place) else ""
+                keys.append(key)
+                path.append(reversed(_passed(*place, through)))
+            if found[key]:
+                found.update(dict.fromkeys(keys, found[key]))
+                return found[key]
+        step = next(path[-1], None) if path else None
     return ""
 
 
-def _sources(scope: Scope, name: str, through: frozenset[str] | None) -> Iterator[Place]:
-    """The values that no node makes, behind a value, and those that an If chooses.
+@once
+def _answers(_: Scope) -> dict[Question, dict[ValueId, str]]:
+    return {}
 
-    Sizes end the search, and operators that are not in `through`.
-    """
-    seen: set[tuple[object, str]] = set()
-    waiting = [(scope, name)] if name else []
-    while waiting:
-        place = _home(*waiting.pop())
-        if (place[0].id, place[1]) in seen:
-            continue
-        seen.add((place[0].id, place[1]))
-        made = place[0].producer.get(place[1])
-        if made is None or _branched(*place):
-            yield place
-            continue
-        node = place[0].nodes[made[0]]
-        if node.op_type not in _SIZES and (through is None or node.op_type in through):
-            waiting += [(home, read) for home, read in _read(place[0], node, *made) if read]
+
+def _is_source(scope: Scope, name: str) -> bool:
+    return name not in scope.producer or _branched(scope, name)
+
+
+def _passed(scope: Scope, name: str, through: frozenset[str] | None) -> list[Place]:
+    """The values that a value is computed from, as far as a search goes."""
+    if _is_source(scope, name):
+        return []
+    node = scope.nodes[scope.producer[name][0]]
+    if node.op_type in _SIZES or (through is not None and node.op_type not in through):
+        return []
+    return [(home, read) for home, read in _read(scope, node, *scope.producer[name]) if read]
 
 
 def _read(scope: Scope, node: onnx.NodeProto, index: int, output: int) -> Iterator[Place]:
