@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -11,8 +12,10 @@ import numpy as np
 import onnx
 
 from onnxfix.actions.request import Request, requested
+from onnxfix.errors import OnnxfixError
+from onnxfix.files import drafted, unwritable
 from onnxfix.fixpoint.rounds import Outcome
-from onnxfix.model import Array, Model, save
+from onnxfix.model import Array, Draft, Model, Weights, draft
 from onnxfix.model.types import ValueType, dtype_name, from_value_info
 from onnxfix.records import InterfaceChange
 from onnxfix.verify.lists import elements_of
@@ -94,10 +97,42 @@ def _constant(array: Array) -> str:
     return f"constant {dtype}{dims} = {values}{more}"
 
 
-def write_rest(rest: Model | None, written: Path | None) -> str:
-    """The file beside the result that holds what a cut took off: OUT.rest.onnx; "" when there is nothing to write."""
-    if rest is None or written is None:
+def publish(result: Draft, rest: Model | None) -> str:
+    """Give the result its name, and what a cut took off the name OUT.rest.onnx, which is told; "" without a cut.
+
+    What lies there of an earlier cut goes first: whenever the process is killed, a rest that is there is that of the
+    result.  Raises ModelFileError.
+    """
+    if rest is None:
+        result.publish()
         return ""
-    path = written.with_name(f"{written.stem}.rest.onnx")
-    save(rest, path)
+    path = result.goal.with_name(f"{result.goal.stem}.rest.onnx")
+    if rest.path and rest.path.exists() and path.exists() and path.samefile(rest.path):
+        raise OnnxfixError(
+            "is the input itself, and the rest would replace it", where=str(path), hint="choose another -o"
+        )
+    with Weights(rest, path) as weights, draft(rest, path, weights) as behind, _aside(path, result):
+        result.publish()
+        behind.publish()
     return str(path)
+
+
+@contextmanager
+def _aside(path: Path, result: Draft) -> Iterator[None]:
+    """A file is not where it was; it comes back unless the result gets its name.  Raises ModelFileError."""
+    with drafted(path) as kept:
+        there = path.exists()
+        try:
+            if there:
+                _move(path, kept)
+            yield
+        finally:
+            if there and not path.exists() and result.path.exists():
+                _move(kept, path)
+
+
+def _move(old: Path, new: Path) -> None:
+    try:
+        old.replace(new)
+    except OSError as error:
+        raise unwritable(old, error) from None

@@ -10,7 +10,7 @@ from typing import Any
 
 from onnxfix.api.destination import destination_of
 from onnxfix.api.guilt import Guilt
-from onnxfix.api.interface import asked, interface_changes_of, write_rest
+from onnxfix.api.interface import asked, interface_changes_of, publish
 from onnxfix.api.proof import METADATA_KEY, Drafts, Proof, Verification, refusal
 from onnxfix.api.settings import Progress, Source, options_of, rules_of, summary, title_of
 from onnxfix.fixpoint.catalogue import load_rules
@@ -87,9 +87,7 @@ def repair(
         outcome, file = attempt.outcome, drafts.of(attempt.outcome)
         unwritten = refusal(verdict) if outcome.journal or verdict.outcome == "failed" else ""
         written = None if unwritten else drafts.place(outcome)
-        if written:
-            file.publish()
-        rest = write_rest(outcome.rest, written)
+        rest = publish(file, outcome.rest) if written else ""
     answered = attempt.engine is not None and attempt.engine.outcome != "not_verified"
     remaining = [finding for finding in outcome.remaining if not (answered and finding.rule.kind == "unknown")]
     return RepairReport(

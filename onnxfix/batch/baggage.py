@@ -13,13 +13,16 @@ from pathlib import Path
 from onnxfix.batch.task import Task
 from onnxfix.batch.urls import is_remote
 from onnxfix.errors import ModelFileError
-from onnxfix.files import make_folder, state_of, write_whole
+from onnxfix.files import make_folder, state_of, unwritable, write_whole
 from onnxfix.model import load, weight_files
 
 Files = dict[str, bytes]
 """Contents by a name of ours: `model/NAME`, `made/NAME`, `inputs/NAME`, `rules/0/NAME`."""
 
 _CHAIN = "::"
+
+REST = ".rest.onnx"
+"""How the name of what was cut off a result ends."""
 
 LARGEST = 1 << 30
 """Bytes that travel for one task, in each direction."""
@@ -125,13 +128,25 @@ def results(home: Path, before: Files) -> Files:
 
 
 def placed(task: Task, files: Files) -> None:
-    """Write what came back to where it belongs, each file whole or not at all.  Raises ModelFileError."""
+    """Write what came back to where it belongs, each file whole or not at all, and no result beside an older rest.
+
+    Raises ModelFileError.
+    """
     folders = {"model": Path(task.place).parent, "made": output_folder(task) or Path()}
-    for name, data in files.items():
-        folder, _, rest = name.partition("/")
-        path = (folders[folder] / rest).resolve()
-        make_folder(path.parent)
-        write_whole(path, data)
+    places = {folders[name.partition("/")[0]] / name.partition("/")[2]: data for name, data in files.items()}
+    for path in places:
+        if path.name.endswith(REST):
+            _remove(path)
+    for path, data in places.items():
+        make_folder(path.resolve().parent)
+        write_whole(path.resolve(), data)
+
+
+def _remove(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise unwritable(path, error) from None
 
 
 def _folder_of_output(task: Task) -> str:

@@ -36,9 +36,10 @@ class Near:
     """{weight file here: its name in the store}, once they are published."""
 
     def publish(self, written: Sequence[str]) -> list[str]:
-        """Bring the files that were written to their store, the model itself last; gives where they are now.
+        """Bring the files that were written to their store; gives where they are now.
 
-        `written` are the result and, behind it, what was cut off; without a goal they stay.  Raises ModelFileError.
+        `written` are the result and, behind it, what was cut off; without a goal they stay.  A rest of an earlier cut
+        goes before, so that a rest that is there is that of the result.  Raises ModelFileError.
         """
         if not self.goal:
             return list(written)
@@ -47,7 +48,9 @@ class Near:
         places = [self.goal, *(beside(self.goal, Path(path).name.removeprefix(_NEW)) for path in written[1:])][
             : len(written)
         ]
-        for path, place in reversed(list(zip(written, places, strict=True))):
+        for place in places[1:]:
+            store.remove(place)
+        for path, place in zip(written, places, strict=True):
             self.moved.update(store.put(Path(path), place, self.present))
         return places
 

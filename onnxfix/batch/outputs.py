@@ -89,7 +89,7 @@ def _beside(path: str) -> str:
 
 
 def _rest(goal: str) -> str:
-    """As write_rest names it."""
+    """As api.interface.publish names it."""
     if is_remote(goal):
         return beside(goal, f"{PurePosixPath(name_of(goal)).stem}.rest.onnx")
     return str(Path(goal).with_name(f"{Path(goal).stem}.rest.onnx"))

@@ -1,6 +1,6 @@
 """Models in stores (`s3://`, `gs://`, `hf://`, what fsspec opens): listed, fetched and put, whole or not at all.
 
-Nothing is ever deleted in a store, except temporary files of this module.
+Nothing is ever deleted in a store, except temporary files of this module, and what it is asked to remove.
 """
 
 from __future__ import annotations
@@ -47,7 +47,8 @@ class Entry:
 def listing(place: str) -> list[Entry]:
     """The models behind a URL, in order: of a file itself, of a folder all .onnx below, of a pattern (`*`, `**`, `[`).
 
-    A file whose own name is that of a pattern is itself.  Raises ModelFileError when there is none or the store says no, and OnnxfixError when its driver is missing.
+    A file whose own name is that of a pattern is itself.  Raises ModelFileError when there is none or the store says
+    no, and OnnxfixError when its driver is missing.
     """
     system, path = _opened(place)
     with _told(place, "listed"):
@@ -110,6 +111,15 @@ def put(local: Path, place: str, present: Collection[str] = ()) -> dict[str, str
         _each(place, list(names), lambda name: _put_weights(local.parent / name, beside(place, names[name])))
         _put_file(path, place)
         return names
+
+
+def remove(place: str) -> None:
+    """Remove a file, if it is there.  Raises ModelFileError."""
+    system, name = _opened(place)
+    with _told(place, "removed"):
+        system.invalidate_cache()
+        if system.exists(name):
+            system.rm_file(name)
 
 
 def _is_inside(name: str) -> bool:

@@ -148,16 +148,23 @@ def next_one_cleans(server: Server, folder: Path, case: Case, known: list[Found 
 
 @pytest.mark.parametrize("case", [case for case in CASES if name_of(case) in QUICK], ids=name_of)
 def test_a_kill_before_every_step_of_some(tmp_path: Path, case: Case) -> None:
-    every_step_killed(tmp_path, case)
+    every_step(tmp_path, case, KILLED)
 
 
 @pytest.mark.fuzz
 @pytest.mark.parametrize("case", [case for case in CASES if name_of(case) not in QUICK], ids=name_of)
 def test_a_kill_before_every_step_of_all_others(tmp_path: Path, case: Case) -> None:
-    every_step_killed(tmp_path, case)
+    every_step(tmp_path, case, KILLED)
 
 
-def every_step_killed(tmp_path: Path, case: Case) -> None:
+@pytest.mark.parametrize("case", INTERRUPTED_CASES, ids=name_of)
+def test_ctrl_c_at_every_step(tmp_path: Path, case: Case) -> None:
+    """Nothing stays but what a step of cleaning up itself was to remove, and the next run removes that."""
+    every_step(tmp_path, case, INTERRUPTED << 8)
+
+
+def every_step(tmp_path: Path, case: Case, ending: int) -> None:
+    """A repair that ends so before each of its steps, and the one after it."""
     kept, folder = prepared(tmp_path / "kept", case, 30), tmp_path / "work"
     folder.mkdir()
     with served(folder) as server:
@@ -167,25 +174,11 @@ def every_step_killed(tmp_path: Path, case: Case) -> None:
         assert (status, steps > 3) == (0, True)
         for step in range(steps):
             restore(folder, kept)
-            assert server.repair(case.repair, step=step, limit=case.limit)[0] == KILLED
+            ended = server.repair(case.repair, step=step, interrupt=ending != KILLED, limit=case.limit)[0]
+            assert ended == ending
             after = killed_and_checked(folder, case, before)
-            next_one_cleans(server, folder, case, [before, after])
-
-
-@pytest.mark.parametrize("case", INTERRUPTED_CASES, ids=name_of)
-def test_ctrl_c_at_every_step(tmp_path: Path, case: Case) -> None:
-    """Nothing stays but what a step of cleaning up itself was to remove, and the next run removes that."""
-    kept, folder = prepared(tmp_path / "kept", case, 30), tmp_path / "work"
-    folder.mkdir()
-    with served(folder) as server:
-        restore(folder, kept)
-        before = found(folder / case.output)
-        steps = server.repair(case.repair, limit=case.limit)[1]
-        for step in range(steps):
-            restore(folder, kept)
-            assert server.repair(case.repair, step=step, interrupt=True, limit=case.limit)[0] == INTERRUPTED << 8
-            after = killed_and_checked(folder, case, before)
-            assert len([name for name in files_of(folder) if name.endswith(".onnxfix-tmp")]) <= 1
+            drafts = [name for name in files_of(folder) if name.endswith(".onnxfix-tmp")]
+            assert ending == KILLED or len(drafts) <= 1
             next_one_cleans(server, folder, case, [before, after])
 
 
