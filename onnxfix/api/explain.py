@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from difflib import get_close_matches
+from io import TextIOWrapper
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from onnxfix.errors import OnnxfixError
 from onnxfix.rewrite.rule import Rule
-from onnxfix.targets import Advice, advice_ids, advice_named, advise, resolve
+from onnxfix.targets import Advice, Log, Target, advice_ids, advice_named, advise, resolve
 
 MOST = 64 << 20
-"""Bytes of a log that are read; the rest is left out, and said to be."""
+"""Characters of a log that are read; the rest is left out, and said to be."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class ExplainReport:
         }
 
 
-def explain(words: str, *, target: str | None = None, piped: str | None = None) -> ExplainReport:
+def explain(words: str, *, target: str | None = None, piped: TextIO | None = None) -> ExplainReport:
     """What a rule's code or name, the name of a cause, a file with a log, or a text means.
 
     `piped` is the text in place of `words` when that is "-".  Raises OnnxfixError for an empty question, a word that
@@ -50,7 +51,7 @@ def explain(words: str, *, target: str | None = None, piped: str | None = None) 
     """
     goal = resolve(target) if target else None
     if words == "-":
-        return _of_text("standard input", piped or "", goal)
+        return _of_log("standard input", Log.read(piped, MOST) if piped else Log.of(""), goal)
     if not words.strip():
         raise OnnxfixError("nothing to explain", hint="give a code, a message in quotes, a log file, or -")
     if rule := _rule(words.strip()):
@@ -58,16 +59,18 @@ def explain(words: str, *, target: str | None = None, piped: str | None = None) 
     if named := advice_named(words.strip()):
         return ExplainReport(words, (named,))
     if _is_file(words):
-        text, notes = _read(Path(words))
-        return _of_text(words, text, goal, notes)
-    report = _of_text(words, words, goal)
+        return _of_log(words, _read(Path(words)), goal)
+    report = _of_log(words, Log.of(words), goal)
     if report.exit_code and len(words.split()) == 1:
         raise _unknown(words.strip())
     return report
 
 
-def _of_text(asked: str, text: str, target: Any, notes: tuple[str, ...] = ()) -> ExplainReport:
-    return ExplainReport(asked, tuple(advise(text, target)), lines=text.count("\n") + bool(text), notes=notes)
+def _of_log(asked: str, log: Log, target: Target | None) -> ExplainReport:
+    notes = [f"only the first {MOST >> 20} MiB were read"] if log.more else []
+    if log.dropped:
+        notes.append(f"{log.dropped:,} of {log.lines:,} lines were not looked at: they say nothing of trouble")
+    return ExplainReport(asked, tuple(advise(log, target)), lines=log.lines, notes=tuple(notes))
 
 
 def _rule(word: str) -> Rule | None:
@@ -89,19 +92,19 @@ def _is_file(words: str) -> bool:
         return False
 
 
-def _read(path: Path) -> tuple[str, tuple[str, ...]]:
+def _read(path: Path) -> Log:
     try:
         with path.open("rb") as file:
-            data = file.read(MOST)
-            more = bool(file.read(1))
+            head = file.read(4096)
+            wide = head.startswith((b"\xff\xfe", b"\xfe\xff"))
+            if b"\0" in head and not wide:
+                hint = "`onnxfix check` takes models, `onnxfix inspect` takes plans"
+                raise OnnxfixError("is not a text", where=str(path), hint=hint)
+            file.seek(0)
+            with TextIOWrapper(file, encoding="utf-16" if wide else "utf-8", errors="replace") as text:
+                return Log.read(text, MOST)
     except OSError as error:
         raise OnnxfixError(f"cannot be read: {error.strerror or error}", where=str(path)) from None
-    if b"\0" in data[:4096] and not data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        hint = "`onnxfix check` takes models, `onnxfix inspect` takes plans"
-        raise OnnxfixError("is not a text", where=str(path), hint=hint)
-    encoding = "utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8"
-    notes = (f"only the first {MOST >> 20} MiB were read",) if more else ()
-    return data.decode(encoding, "replace"), notes
 
 
 def _unknown(word: str) -> OnnxfixError:

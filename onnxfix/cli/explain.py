@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from io import TextIOWrapper
 
 from onnxfix.cli.arguments import declare_format
 
@@ -19,12 +20,13 @@ def declare(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Explain; 1 when nothing is known of it."""
-    from onnxfix.api.explain import MOST, explain
+    from onnxfix.api.explain import explain
     from onnxfix.report import explain as report
     from onnxfix.report import json, terminal
 
     words = " ".join(options.words)
-    piped = sys.stdin.buffer.read(MOST).decode("utf-8", "replace") if words == "-" and sys.stdin else None
+    wanted = words == "-" and sys.stdin
+    piped = TextIOWrapper(sys.stdin.buffer, encoding="utf-8", errors="replace") if wanted else None
     found = explain(words, target=options.target, piped=piped)
     if options.format == "json":
         json.write(found.to_json())

@@ -23,8 +23,9 @@ def explain_lines(report: ExplainReport) -> Iterator[Line]:
         if report.rule.applicability == "safe" and not report.rule.step:
             yield (("command   ", "dim"), f"onnxfix repair MODEL --select {report.rule.code}{_target_of(report.rule)}")
         return
+    follows = any(not advice.harmless and not advice.follows for advice in report.advice)
     for advice in report.advice:
-        yield from _advice(advice, report.lines)
+        yield from _advice(advice, report.lines, follows)
     yield from (("note: ", sentence(note)) for note in report.notes)
     if not report.advice:
         yield (("Nothing known is said there.", "yellow"), " `onnxfix check MODEL` looks at the model itself.")
@@ -40,13 +41,14 @@ def _target_of(rule: Rule) -> str:
     return f" --target {covered[-1].track}{covered[-1].key}" if covered else ""
 
 
-def _advice(advice: Advice, lines: int) -> Iterator[Line]:
+def _advice(advice: Advice, lines: int, follows: bool) -> Iterator[Line]:
     where = f"   line {advice.line}" if lines > 1 else ""
     often = f", {counted(advice.count, 'time')}" if advice.count > 1 else ""
     style = "green" if advice.harmless else "bold red"
     fragment = f": {sentence(advice.fragment, _FRAGMENT)}" if advice.fragment else ""
     yield ((advice.id, style), f"{fragment}{where}{often}")
-    yield _field("means", f"{'harmless: ' if advice.harmless else ''}{advice.cause}")
+    kind = "harmless: " if advice.harmless else "follows from another error: " if advice.follows and follows else ""
+    yield _field("means", f"{kind}{advice.cause}")
     told = {True: " (the target is one of them)", False: " (the target is none of them)", None: ""}[advice.expected]
     yield _field("affects", advice.affects + told)
     for number, what in enumerate(advice.do):

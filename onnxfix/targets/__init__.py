@@ -6,6 +6,7 @@ from onnxfix.targets.dtypes import UNNAMED, dtype_name, gpu_precision
 from onnxfix.targets.limits import limits
 from onnxfix.targets.limits import table_source as operator_source
 from onnxfix.targets.local import local_target, target_of_version
+from onnxfix.targets.logs import Log
 from onnxfix.targets.messages import explain_message
 from onnxfix.targets.names import resolve, target_names
 from onnxfix.targets.operators import refuses_operator, supports, unknown_operator
@@ -16,6 +17,7 @@ __all__ = [
     "Advice",
     "Explanation",
     "Limit",
+    "Log",
     "MOST_AXES",
     "Release",
     "Support",

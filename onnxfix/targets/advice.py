@@ -8,7 +8,9 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
-from onnxfix.targets.messages import explain_message, explanation
+from onnxfix.targets.logs import Log
+from onnxfix.targets.messages import explain_message, explanation, message_pattern
+from onnxfix.targets.named import said_of
 from onnxfix.targets.records import Explanation, Target
 from onnxfix.targets.tables import table
 
@@ -21,7 +23,8 @@ class Advice:
 
     `line` (from 1) is where the text has `fragment` first, `count` in how many lines.  `affects` says which
     versions, `expected` whether the target that was asked about is one (None: not known).  `do` are sentences, `rules`
-    codes of the rules that repair it, `command` what to run ("" for none).  `harmless` messages change no result.
+    codes of the rules that repair it, `command` what to run ("" for none).  `harmless` messages change no result;
+    `follows` are said when something else went wrong before.
     """
 
     id: str
@@ -36,19 +39,24 @@ class Advice:
     count: int = 1
     stage: str = ""
     harmless: bool = False
+    follows: bool = False
     expected: bool | None = None
 
 
-def advise(text: str, target: Target | None = None) -> list[Advice]:
-    """Every known cause for what the text says, in the order in which it says so.
+def advise(said: str | Log, target: Target | None = None) -> list[Advice]:
+    """Every known cause for what a text says: causes first, then what follows from them, then what is harmless.
 
-    A message of which an entry of advice.yaml says more is not told twice.  An unknown text gives an empty list.
+    Among themselves they stand as the text has them.  A message of which an entry of advice.yaml says more is not told
+    twice, and what tells least (`last`) only when nothing else is known.  An unknown text gives an empty list.
     """
-    matches = [(entry, match) for entry in _entries() if (match := _pattern(entry["match"]).search(text))]
+    log = said if isinstance(said, Log) else Log.of(said)
+    matches = [(entry, match) for entry in _entries() if (match := _pattern(entry["match"]).search(log.text))]
     covered = {name for entry, _ in matches for name in entry.get("covers", ())}
-    found = [_of_entry(entry, match, text, target) for entry, match in matches]
-    found += [_of_message(item, text, target) for item in explain_message(text, target) if item.id not in covered]
-    return sorted(found, key=lambda advice: advice.line)
+    found = [_of_entry(entry, match, log, target) for entry, match in matches if entry["id"] not in covered]
+    found += [_of_message(item, log, target) for item in explain_message(log.text, target) if item.id not in covered]
+    least = min((_last(advice.id) for advice in found if not advice.harmless), default=0)
+    found = [advice for advice in found if _last(advice.id) <= least]
+    return sorted(found, key=lambda advice: (advice.harmless, advice.follows, advice.line))
 
 
 def advice_ids() -> tuple[str, ...]:
@@ -63,8 +71,18 @@ def advice_named(name: str) -> Advice | None:
             return _advice(entry, fragment="", line=0, count=0)
     for entry in table("parser_errors")["errors"]:
         if entry["id"] == name:
-            return _of_message(explanation(entry, "", None), "", None)
+            return _of_message(explanation(entry, "", None), Log.of(""), None)
     return None
+
+
+def _last(identifier: str) -> int:
+    return _ranks().get(identifier, 0)
+
+
+@cache
+def _ranks() -> Mapping[str, int]:
+    """The entries that are told only when nothing else is."""
+    return {entry["id"]: entry["last"] for entry in (*_entries(), *table("parser_errors")["errors"]) if "last" in entry}
 
 
 def _entries() -> list[dict[str, Any]]:
@@ -72,9 +90,10 @@ def _entries() -> list[dict[str, Any]]:
     return entries
 
 
-def _of_entry(entry: Mapping[str, Any], match: re.Match[str], text: str, target: Target | None) -> Advice:
-    lines = {_line(text, found.start()) for found in _pattern(entry["match"]).finditer(text)}
-    found = _advice(entry, fragment=match[0], line=_line(text, match.start()), count=len(lines))
+def _of_entry(entry: Mapping[str, Any], match: re.Match[str], log: Log, target: Target | None) -> Advice:
+    line, count, named = _found(_pattern(entry["match"]), log)
+    found = _advice(entry, fragment=match[0], line=line, count=count)
+    found = replace(found, do=(*named, *found.do))
     return replace(found, command=_for_target(found.command, target.name)) if target else found
 
 
@@ -92,28 +111,31 @@ def _advice(entry: Mapping[str, Any], *, fragment: str, line: int, count: int) -
         line=line,
         count=count,
         harmless=entry.get("harmless", False),
+        follows=entry.get("follows", False),
     )
 
 
-def _of_message(found: Explanation, text: str, target: Target | None) -> Advice:
+def _of_message(found: Explanation, log: Log, target: Target | None) -> Advice:
     """A message of TensorRT, with what its repairs do."""
     known: Mapping[str, Mapping[str, Any]] = table("repairs")["repairs"]
     repairs = [known[word] for word in found.repairs]
     rules = tuple(dict.fromkeys(code for repair in repairs for code in repair.get("rules", ())))
     said = [repair["command"] for repair in repairs if "command" in repair]
+    line, count, named = _found(message_pattern(found.id), log) if found.fragment else (0, 0, ())
     operators = f" ({', '.join(found.op_types)})" if found.op_types else ""
     return Advice(
         id=found.id,
         cause=f"{found.cause}{operators}",
         affects="; ".join(found.seen) or "not stated by a source",
-        do=tuple(dict.fromkeys(repair["do"] for repair in repairs)),
+        do=(*named, *dict.fromkeys(repair["do"] for repair in repairs)),
         rules=rules,
         command=_for_target(next(iter(said), REPAIR if rules else ""), target.name if target else found.said_by),
         source=found.source,
         fragment=found.fragment,
-        line=_line(text, text.find(found.fragment)) if found.fragment else 0,
-        count=sum(found.fragment.splitlines()[0] in line for line in text.splitlines()) if found.fragment else 0,
+        line=line,
+        count=count,
         stage=found.stage,
+        follows=found.follows,
         expected=found.expected,
     )
 
@@ -130,5 +152,14 @@ def _pattern(expression: str) -> re.Pattern[str]:
     return re.compile(expression, re.IGNORECASE | re.MULTILINE)
 
 
-def _line(text: str, position: int) -> int:
-    return text.count("\n", 0, position) + 1
+def _found(pattern: re.Pattern[str], log: Log) -> tuple[int, int, tuple[str, ...]]:
+    """(first line, number of lines, what is known of the operators and GPUs named there)."""
+    matches = list(pattern.finditer(log.text))
+    line, count = log.places(match.start() for match in matches)
+    named = dict.fromkeys(tuple(match.groupdict().items()) for match in matches) if pattern.groupindex else {}
+    sentences = dict.fromkeys(said for names in [*named][:_NAMED] for said in said_of(dict(names)))
+    return line, count, tuple(sentences)
+
+
+_NAMED = 5
+"""Different operators and GPUs of one message that are told of."""

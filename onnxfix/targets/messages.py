@@ -27,6 +27,11 @@ def _entries() -> list[dict[str, Any]]:
     return entries
 
 
+def message_pattern(identifier: str) -> re.Pattern[str]:
+    """What finds the message of an entry in a text."""
+    return _pattern(next(entry["match"] for entry in _entries() if entry["id"] == identifier))
+
+
 @cache
 def _pattern(expression: str) -> re.Pattern[str]:
     return re.compile(expression, re.MULTILINE)
@@ -48,6 +53,7 @@ def explanation(entry: Mapping[str, Any], fragment: str, target: Target | None) 
         expected=_expected(seen, target) if target else None,
         source=_source(seen),
         fragment=fragment,
+        follows=entry.get("follows", False),
     )
 
 

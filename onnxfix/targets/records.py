@@ -133,7 +133,8 @@ class Explanation:
 
     `seen` lists the releases known to say it ("TensorRT 8.0 to 10.1"), `said_by` is the newest of them where
     TensorRT-RTX is none ("trt10.1"); `expected` says whether the target asked about
-    is one of them, None when that is unknown. `repairs` names the repairs that help, the most direct first.
+    is one of them, None when that is unknown. `repairs` names the repairs that help, the most direct first; `follows`
+    says that something else went wrong before.
     """
 
     id: str
@@ -148,6 +149,7 @@ class Explanation:
     source: str
     fragment: str
     said_by: str = ""
+    follows: bool = False
 
 
 def release(target: Target) -> Release:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+import benchmarks.explain
 from onnxfix.cli.app import COMMANDS
 from onnxfix.fixpoint.catalogue import load_rules
 from onnxfix.targets import advice_ids, advice_named, advise, resolve
@@ -44,7 +45,7 @@ SAID = [
     ("[W] CUDA lazy loading is not enabled. Enabling it can significantly reduce device memory usage", "lazy-loading"),
     ("TensorRT was linked against cuDNN 8.6.0 but loaded cuDNN 8.2.1", "linked-against"),
     ("The onnx model has a newer ir_version (0.0.9) than this parser was built against (0.0.8)", "newer-ir"),
-    ("Fail: [ONNXRuntimeError] : Unsupported model IR version: 10, max supported IR version: 9", "newer-ir"),
+    ("Fail: [ONNXRuntimeError] : Unsupported model IR version: 10, max supported IR version: 9", "ir-refused"),
     ("[ONNXRuntimeError] : 9 : NOT_IMPLEMENTED : Could not find an implementation for Conv(11)", "not-implemented"),
     ("Type Error: Type parameter (T) of Optype (Add) bound to different types (tensor(float) and tensor(int64))",
      "bound-to-different-types"),
@@ -67,6 +68,35 @@ SAID = [
     ("INVALID_ARGUMENT : Got invalid dimensions for input: x for the following indices", "input-mismatch"),
     ("Exporting the operator 'aten::fft_rfft' to ONNX opset version 14 is not supported.", "export-unsupported"),
     ("TracerWarning: Converting a tensor to a Python boolean might cause the trace to be incorrect", "tracer-warning"),
+    ("ImportError: libnvonnxparser.so.8: undefined symbol: getBuilderPluginRegistry", "undefined-symbol"),
+    ("IExecutionContext::enqueueV3: Error Code 3: API Usage Error (Parameter check failed, condition: "
+     "mContext.profileObliviousBindings.at(profileObliviousIndex) != nullptr. Address is not set for input tensor x.",
+     "address-not-set"),
+    ("parameter check failed at engine.cpp::resolveSlots::1092, condition: allInputDimensionsSpecified(routine)",
+     "shape-not-set"),
+    ("condition: batchSize > 0 && batchSize <= mEngine.getMaxBatchSize()", "batch-size"),
+    ("Dynamic dimensions required for input: x, but no shapes were provided. Automatically overriding shape to: 1x1",
+     "shape-overridden"),
+    ("Static model does not take explicit shapes since the shape of inference tensors will be determined by the model "
+     "itself", "shape-of-static"),
+    ("Layer '/model.24/Constant_1_output_0' (CONSTANT): Unsupported on DLA. Switching this layer's device type to GPU.",
+     "dla-fallback"),
+    ("TypeError: Descriptors cannot not be created directly.", "protobuf-generated"),
+    ("ImportError: DLL load failed while importing onnx_cpp2py_export: A dynamic link library (DLL) initialization "
+     "routine failed.", "windows-dll"),
+    ("ERROR: Failed building wheel for pycuda", "pycuda-build"),
+    ("Non-zero status code returned while running Mul node. Name:'/time_proj/Mul' Status Message: x",
+     "ort-node-failed"),
+    ("[E] Engine set up failed", "build-failed"),
+    ("RuntimeError: CUDA error: no kernel image is available for execution on the device", "kernel-image"),
+    ("[executionContext.cpp::execute::475] Error Code 3: API Usage Error (Parameter check failed at: x)", "api-usage"),
+    ("In node 3 (parseGraph): UNSUPPORTED_NODE: x", "parser-refused"),
+    ("[ONNXRuntimeError] : 1 : FAIL : x", "runtime-refused"),
+    ("onnx.onnx_cpp2py_export.checker.ValidationError: x", "checker-refused"),
+    ("torch.onnx.errors.SymbolicValueError: x", "export-failed"),
+    ("Segmentation fault (core dumped)", "crash"),
+    ("ERROR: builtin_op_importers.cpp:2179 In function importPad:", "importer-refused"),
+    ("[ShapeInferenceError] x", "shape-inference"),
 ]  # fmt: skip
 
 
@@ -80,13 +110,14 @@ def test_what_users_see(text: str, name: str) -> None:
 
 
 def test_every_entry_is_tried() -> None:
-    assert {entry["id"] for entry in ENTRIES} == {name for _, name in SAID}
+    pasted = {message["cause"] for message in benchmarks.explain.pasted()["messages"]}
+    assert {entry["id"] for entry in ENTRIES} <= {name for _, name in SAID} | pasted
 
 
 def test_names_are_unique_and_known() -> None:
     names = advice_ids()
     assert len(set(names)) == len(names) == len(ERRORS) + len(ENTRIES)
-    assert {name for entry in ENTRIES for name in entry.get("covers", ())} <= {entry["id"] for entry in ERRORS}
+    assert {name for entry in ENTRIES for name in entry.get("covers", ())} <= set(names)
     assert advice_named("nothing") is None
 
 
@@ -117,11 +148,48 @@ def test_every_repair_word_is_explained() -> None:
     assert {word for entry in ERRORS for word in entry["repairs"]} == set(REPAIRS)
 
 
-def test_a_log_is_told_in_its_own_order() -> None:
+def test_causes_come_before_what_is_harmless() -> None:
     log = "[W] CUDA lazy loading is not enabled\n" * 3 + "[E] Could not find any implementation for node a\n"
     first, second = advise(log)
-    assert (first.id, first.line, first.count, first.harmless) == ("lazy-loading", 1, 3, True)
-    assert (second.id, second.line) == ("no-implementation", 4)
+    assert (first.id, first.line) == ("no-implementation", 4)
+    assert (second.id, second.line, second.count, second.harmless) == ("lazy-loading", 1, 3, True)
+
+
+def test_causes_come_before_what_follows_from_them() -> None:
+    log = """AttributeError: 'NoneType' object has no attribute 'serialize'
+[TensorRT] ERROR: Network must have at least one output
+In node 0 (importModel): INVALID_GRAPH: Assertion failed: tensors.count(input_name)
+[E] Engine set up failed
+"""
+    found = advise(log)
+    assert [(advice.id, advice.line, advice.follows) for advice in found] == [
+        ("input-undefined", 3, False),
+        ("none-engine", 1, True),
+        ("no-output-two-causes", 2, True),
+    ]
+
+
+def test_general_words_are_for_what_nothing_else_is_known_of() -> None:
+    text = "[8] Assertion failed: inputs.at(1).is_weights()"
+    assert [advice.id for advice in advise(f"In function importPad:\n{text}")] == ["must-be-initializer-generic"]
+    assert [advice.id for advice in advise("In function importPad:\n[8] Assertion failed: x")] == ["importer-refused"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("No importer registered for op: NonZero", "NonZero has an importer in: TensorRT 8.5 and later"),
+        ("No importer registered for op: DCNv2", "DCNv2: no operator of ONNX"),
+        ("No Op registered for DCNv2 with domain_version of 12", "DCNv2 is no operator of ONNX"),
+        ("No Op registered for Relu with domain_version of 12", "ONNX has Relu in opset 12"),
+        ("No Op registered for GridSample with domain_version of 12", "GridSample came after opset 12"),
+        ("Target GPU SM 61 is not supported by this TensorRT release.", "6.1 is one for TensorRT 7.1 to 9.3"),
+        ("Unsupported SM: 0x809", "8.9 is one for TensorRT 8.5 and later"),
+        ("Target GPU SM 120 is not supported", "12.0 is one for TensorRT 10.8 and later"),
+    ],
+)
+def test_what_a_message_names_is_looked_up(text: str, said: str) -> None:
+    assert said in advise(text)[0].do[0]
 
 
 def test_a_message_that_matches_twice_in_a_line_is_told_once() -> None:
