@@ -157,6 +157,10 @@ class InterfaceChange:
     after: str
 
 
+CHOSEN = "sizes chosen by onnxfix: "
+"""How a note begins that is told also where the target itself answered: its answer rests on these sizes."""
+
+
 @dataclass(frozen=True, slots=True)
 class CheckReport:
     """What `check` found in one model for one target.
@@ -175,6 +179,11 @@ class CheckReport:
     state: State = "ready"
     asked: str = ""
     notes: tuple[str, ...] = ()
+
+    @property
+    def told(self) -> tuple[str, ...]:
+        """The notes for a reader: where the target itself answered, only what its answer rests on."""
+        return tuple(note for note in self.notes if not self.asked or note.startswith(CHOSEN))
 
     @property
     def exit_code(self) -> int:

@@ -12,6 +12,7 @@ from onnxfix.actions.carry_types import carry_types
 from onnxfix.actions.context import Context
 from onnxfix.actions.convert_opset import convert_opset
 from onnxfix.actions.cut import cut
+from onnxfix.actions.declare_lengths import declare_lengths
 from onnxfix.actions.decompose import decompose
 from onnxfix.actions.expand_functions import expand_functions
 from onnxfix.actions.fix_shapes import fix_shapes
@@ -55,6 +56,7 @@ ACTIONS: Mapping[str, Action] = {
     "close_initializers": close_initializers,
     "convert_opset": convert_opset,
     "cut": cut,
+    "declare_lengths": declare_lengths,
     "decompose": decompose,
     "explain_foreign": explain_foreign,
     "expand_functions": expand_functions,

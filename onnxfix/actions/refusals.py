@@ -19,9 +19,9 @@ Form = tuple[object, ...]
 class Refusals:
     """The forms of the refused nodes, with the target's words.
 
-    A parser refuses by operator, attributes, element types, ranks and by what is constant (`wide`); a builder by
-    sizes and by the values of small constants too (`exact`).  `all_nodes` refuses every node: a rule's examples are
-    tested so.  `model` is what the target says of a model that it refuses as a whole.
+    A parser refuses by operator, attributes, element types, ranks, by what is constant and by vectors of free length
+    (`wide`); a builder by sizes and by the values of small constants too (`exact`).  `all_nodes` refuses every node: a
+    rule's examples are tested so.  `model` is what the target says of a model that it refuses as a whole.
     """
 
     wide: Mapping[Form, str] = field(default_factory=dict)
@@ -51,7 +51,7 @@ EVERYTHING = Refusals(all_nodes=True, model="refused")
 
 
 def wide_form(scope: Scope, index: int) -> Form:
-    """Operator, attributes, and of each input: element type, rank, and whether it is constant."""
+    """Operator, attributes, and of each input: type, rank, and whether it is constant or a vector of free length."""
     node = scope.nodes[index]
     inputs = tuple(_wide_input(scope, name) for name in node.input)
     return (*_operator(node), inputs, tuple(bool(name) for name in node.output))
@@ -72,7 +72,8 @@ def _wide_input(scope: Scope, name: str) -> Form:
     if not name:
         return ()
     kind = scope.type_of(name)
-    return kind.kind, kind.dtype, kind.rank, scope.constant(name) is not None
+    free = kind.dims is not None and len(kind.dims) == 1 and not isinstance(kind.dims[0], int)
+    return kind.kind, kind.dtype, kind.rank, scope.constant(name) is not None, free
 
 
 def _exact_input(scope: Scope, name: str) -> object:

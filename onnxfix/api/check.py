@@ -36,6 +36,7 @@ def check(
     original = load(model)
     found = checked(original, every_rule, options, ask_limit=ask_limit if ask_target else 0, progress=progress)
     original.confirm()
+    assumed = options.target.note if options.target else ""
     return CheckReport(
         model=original.label,
         target=title_of(options.target),
@@ -45,5 +46,5 @@ def check(
         target_name=options.target.name if options.target else "",
         state=found.state,
         asked=found.answer.asked,
-        notes=tuple(filter(None, (options.target.note if options.target else "", found.answer.said))),
+        notes=tuple(filter(None, (assumed, found.answer.said, found.answer.chosen))),
     )

@@ -51,12 +51,28 @@ def checked(
 
     The target's own parser and builder are asked where they are installed, for `ask_limit` seconds (0: not at all).  A
     model that they take has no refused node, whatever the fact base says; of one that they refuse both tell, since a
-    builder names one node at a time.  Elsewhere, and where they do not answer in time, the fact base answers alone.
+    builder names one node at a time.  One that no rewrite helps is asked about for sizes that fit it, the last resort.
+    Elsewhere, and where they do not answer in time, the fact base answers alone.
     """
-    context, findings = look(model, rules, options)
-    deadly = context.complaint.startswith(DEADLY)
-    library = Library(options, ask_limit, progress)
-    answer = _asked(model, context, library) if not deadly else Answer()
+    seen = look(model, rules, options)
+    context, library = seen[0], Library(options, ask_limit, progress)
+    if context.complaint.startswith(DEADLY) or not library.present:
+        return _judged(model, rules, seen, Answer(), library)
+    check = library.says(Outcome(model))
+    found = _judged(model, rules, seen, answer_of(check, context.scopes, options.target), library)
+    held = any(item.level == "error" and item.fix == "unsafe" for item in found.diagnostics)
+    if check.outcome == "failed" and found.state == "blocked" and not held:
+        fitting = library.fits(Outcome(model), check)
+        if fitting.outcome == "passed":
+            return _judged(model, rules, seen, answer_of(fitting, context.scopes, options.target), library)
+    return found
+
+
+def _judged(
+    model: Model, rules: Sequence[Rule], seen: tuple[Context, list[Finding]], answer: Answer, library: Library
+) -> Checked:
+    """What was seen in the model, in the light of the target's answer."""
+    (context, findings), options = seen, library.options
     refusals = _merged(answer, context, options)
     refused = bool(answer.asked) and not answer.taken
     if refusals or refused:
@@ -65,19 +81,13 @@ def checked(
     findings = [finding for finding in findings if not _known(finding, refusals, answer)]
     diagnostics = [_told(finding, refusals, answer, options) for finding in findings]
     state: State = "ready"
-    if deadly:
+    if context.complaint.startswith(DEADLY):
         state = "blocked"
     elif refused or any(item.level == "error" for item in diagnostics):
         state = _state(model, rules, refusals, answer, library)
     if state == "repairable":  # other fixes take care of it
         diagnostics = [item for item in diagnostics if item.code != UNREPAIRED]
     return Checked(tuple(diagnostics), context.complaint, state, answer)
-
-
-def _asked(model: Model, context: Context, library: Library) -> Answer:
-    if not library.present:
-        return Answer()
-    return answer_of(library.says(Outcome(model)), context.scopes, library.options.target)
 
 
 def _merged(answer: Answer, context: Context, options: Options) -> Refusals:
@@ -134,7 +144,7 @@ def _state(model: Model, rules: Sequence[Rule], refusals: Refusals, answer: Answ
     except NotConverged:
         return "blocked"
     if answer.asked:
-        attempt = legalise(outcome, rules, library.options, library.says)
+        attempt = legalise(outcome, rules, library.options, library.says, lambda _, refused: refused)
         outcome = attempt.outcome
         if attempt.engine is not None and attempt.engine.outcome == "failed":
             return "blocked"

@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from onnxfix import engine, sandbox
+from onnxfix import sandbox
 from onnxfix.api.destination import destination_of
 from onnxfix.engine.backend import choose
 from onnxfix.engine.inspector import Loaded
@@ -24,6 +24,7 @@ from onnxfix.model import Model, load, weight_files
 from onnxfix.model.scope import scopes_of
 from onnxfix.targets import Target, explain_message, resolve, target_of_version
 from onnxfix.verify.budget import ENGINE, ensure_memory
+from onnxfix.verify.fitting import build_fitting
 
 Progress = Callable[[tuple[str, float]], object]
 
@@ -57,7 +58,7 @@ def build(
     draft = temporary(goal)
     try:
         cache = Path(runtime_cache) if runtime_cache else None
-        result = engine.build(
+        result = build_fitting(
             path, flavour.name, timeout=timeout, options=options, plan=draft, runtime_cache=cache, progress=progress
         )
         source.confirm_paths()

@@ -56,7 +56,13 @@ class Proof:
         """
         engine = None
         if self.verify == "engine":
-            attempt = legalise(outcome, self.rules, self.options, lambda made: self._engine(drafts.of(made).path))
+            attempt = legalise(
+                outcome,
+                self.rules,
+                self.options,
+                lambda made: self._engine(drafts.of(made).path),
+                lambda made, refused: self._fitted(drafts.of(made).path, refused),
+            )
             if attempt.engine is not None and attempt.engine.outcome != "not_verified":
                 return attempt
             outcome, engine = attempt.outcome, attempt.engine
@@ -78,6 +84,13 @@ class Proof:
         sample = tensors(recorded_inputs(self.inputs, self.original, frozen)) if self.inputs else None
         limit = patience(self.original, _ENGINE_SECONDS)
         return verify_engine(path, self.options.target, sample=sample, timeout=limit)
+
+    def _fitted(self, path: Path, refused: Check) -> Check:
+        """A refused candidate for sizes that fit it; recorded inputs leave no choice."""
+        from onnxfix.verify.engine import verify_fitting
+
+        limit = patience(self.original, _ENGINE_SECONDS)
+        return refused if self.inputs else verify_fitting(path, refused, self.options.target, timeout=limit)
 
     def verdict(self, attempt: Attempt, path: Path) -> Verdict:
         """Structure, then numbers (not tried when the structure is wrong), and what the engine check said.

@@ -114,9 +114,9 @@ def vector_matmul(op: Op) -> None:
 
 
 def vector_by_one_batch(op: Op) -> None:
-    """MatMul of a vector and a stack of at least two batch axes of which the first has one element."""
+    """MatMul of a vector and matrices behind a first batch axis of free size, or of one element with another behind."""
     left, right = op.dims(0), op.dims(1)
-    if len(left) != 1 or len(right) < 4 or right[0] != 1:
+    if len(left) != 1 or len(right) < 3 or (isinstance(right[0], int) and (len(right) == 3 or right[0] != 1)):
         raise Unconcerned
     vector_matmul(op)
 

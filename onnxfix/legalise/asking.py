@@ -18,12 +18,14 @@ class Answer:
     """What the target's own parser and builder said of a model.
 
     `asked` is the library by name and version, "" when it is not on this machine (or gave no answer in time); then
-    nothing else is known.  `said` is its word on the whole model.  `refusals` are the nodes behind its errors.
+    nothing else is known.  `said` is its word on the whole model, `chosen` a sentence on the sizes that it was asked
+    with where the model leaves them open.  `refusals` are the nodes behind its errors.
     """
 
     asked: str = ""
     taken: bool = False
     said: str = ""
+    chosen: str = ""
     refusals: Refusals = NOTHING
 
 
@@ -34,9 +36,10 @@ def answer_of(check: Check, scopes: Sequence[Scope], target: Target | None) -> A
     flavour = check.details["flavour"]
     product = "TensorRT-RTX" if flavour["name"] == "tensorrt_rtx" else "TensorRT"
     asked = f"{product} {flavour['version']}".rstrip()
+    chosen = check.details.get("chosen", "")
     if check.outcome == "passed":
-        return Answer(asked, True, check.reason)
+        return Answer(asked, True, check.reason, chosen)
     parse, build = located(scopes, check.details.get("errors", ()))
     if not parse and not build:
         build = list(refused_alone(scopes, target))
-    return Answer(asked, False, check.reason, Refusals(forms(parse, exact=False), forms(build, exact=True)))
+    return Answer(asked, False, check.reason, chosen, Refusals(forms(parse, exact=False), forms(build, exact=True)))

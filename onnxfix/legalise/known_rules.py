@@ -126,12 +126,32 @@ def _rotary(scope: Scope, node: onnx.NodeProto) -> str:
     return ""
 
 
+def _scales_known(scope: Scope, node: onnx.NodeProto) -> str:
+    name = node.input[1] if len(node.input) > 1 else ""
+    dims = (scope.type_of(name).dims if name else None) or ()
+    free = len(dims) == 1 and not isinstance(dims[0], int) and name not in scope.producer
+    return f"the number of scales must be known, and {name} has any" if free else ""
+
+
+def _cache(scope: Scope, node: onnx.NodeProto) -> str:
+    """Heads and head size must be known of both the cache and its update, or of none."""
+    cache, update = ((scope.type_of(name).dims if name else None) or () for name in node.input[:2])
+    if len(cache) != 4 or len(update) != 4:
+        return ""
+    for axis, what in ((1, "number of heads"), (3, "head size")):
+        if isinstance(cache[axis], int) != isinstance(update[axis], int):
+            return f"the {what} must be known of both {node.input[0]} and {node.input[1]}, or of none"
+    return ""
+
+
 _RULES: dict[str, Callable[[Scope, onnx.NodeProto], str]] = {
     "branch_outputs_same_rank": _branches,
+    "cache_sizes_known_alike": _cache,
     "condition_given": _condition,
     "listed_bounds_stored": _bounds,
     "mask_of_query_type": _mask_type,
     "no_engine_kernel_on_cpu_build": _no_kernel,
+    "number_of_scales_known": _scales_known,
     "one_free_size_before_opset_13": _one_free_size,
     "query_apart_from_keys": _query_apart,
     "rotary_sizes_known_alike": _rotary,

@@ -26,13 +26,21 @@ class Attempt:
     refusals: Refusals = NOTHING
 
 
-def legalise(outcome: Outcome, rules: Sequence[Rule], options: Options, build: Callable[[Outcome], Check]) -> Attempt:
+def legalise(
+    outcome: Outcome,
+    rules: Sequence[Rule],
+    options: Options,
+    build: Callable[[Outcome], Check],
+    fitted: Callable[[Outcome, Check], Check],
+) -> Attempt:
     """Rewrite what the target refuses.
 
     `build` gives the engine check of a candidate; its details hold the errors.  A model that the target takes comes
-    back unchanged.  The last attempt's outcome tells in `remaining` which nodes are still refused.
+    back unchanged.  The last attempt's outcome tells in `remaining` which nodes are still refused.  `fitted` gives the
+    check for other sizes than those a refused candidate was asked with: of the model as it came, the last resort where
+    no rewrite helps, and none is held back.
     """
-    refusals = NOTHING
+    refusals, first = NOTHING, outcome
     check = build(outcome)
     for _ in range(MAX_TRIALS):
         if check.outcome != "failed" or not check.details.get("errors"):
@@ -46,6 +54,11 @@ def legalise(outcome: Outcome, rules: Sequence[Rule], options: Options, build: C
         if len(outcome.journal) == done:
             break
         check = build(outcome)
+    held = any(finding.level == "error" for finding, _ in outcome.withheld)
+    if check.outcome == "failed" and not held:
+        check = fitted(first, check)
+        if check.outcome == "passed":
+            return Attempt(first, check)
     return Attempt(outcome, check, refusals)
 
 

@@ -29,8 +29,7 @@ def check_lines(report: CheckReport) -> Iterator[Line]:
     yield from grouped(map(of_diagnostic, report.diagnostics), FINDINGS)
     if report.complaint:
         yield (("The ONNX checker refuses the model: ", "red"), sentence(report.complaint))
-    if not report.asked:
-        yield from (("note: ", sentence(note)) for note in report.notes)
+    yield from (("note: ", sentence(note)) for note in report.told)
     yield _tally(report)
 
 

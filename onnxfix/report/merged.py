@@ -39,6 +39,6 @@ def _short(item: Diagnostic, report: CheckReport) -> str:
 
 
 def notes(reports: Iterable[CheckReport]) -> list[tuple[str, str]]:
-    """(model, what to know of how it was checked), each once; nothing where the target itself answered."""
-    told = ((report.model, note) for report in reports if not report.asked for note in report.notes)
+    """(model, what to know of how it was checked), each once."""
+    told = ((report.model, note) for report in reports for note in report.told)
     return list(dict.fromkeys(told))

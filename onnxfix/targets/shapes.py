@@ -107,7 +107,8 @@ def _spatial(fact: Mapping[str, Any], shape: Shape | None) -> str:
 
 
 def _one_batch(left: Shape | None, right: Shape | None) -> str:
-    if left is None or right is None or len(left) != 1 or len(right) < 3 or right[0] == 1:
+    """A free size builds, for one batch only: OFX788."""
+    if left is None or right is None or len(left) != 1 or len(right) < 3 or right[0] in (None, 1):
         return ""
     return "a vector times a batch of matrices: the first size of the batch must be 1"
 

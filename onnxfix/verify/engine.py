@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from onnxfix import engine
-from onnxfix.engine import EngineResult, Flavour
+from onnxfix.engine import EngineResult, Flavour, InputRange
 from onnxfix.errors import OnnxfixError
 from onnxfix.model import load
 from onnxfix.model.weights import PROTOBUF_LIMIT
@@ -16,6 +16,7 @@ from onnxfix.records import Check
 from onnxfix.targets import Target, explain_message, target_of_version
 from onnxfix.verify.budget import ENGINE, short_of_memory
 from onnxfix.verify.engine_run import EngineComparison, compare_engine
+from onnxfix.verify.fitting import fitting_values, for_these_only, on_sizes
 
 
 def verify_engine(
@@ -33,6 +34,29 @@ def verify_engine(
     the outcome is `not_verified`, as it is without any TensorRT. `sample` holds recorded inputs by name,
     for whose sizes the engine is then built. `timeout` is in seconds. Without `run` it is built only.
     """
+    return _verified(candidate, target, sample, timeout, run, chosen=sample is None)
+
+
+def verify_fitting(
+    candidate: Path, refused: Check, target: Target | None = None, *, timeout: float = 300.0, run: bool = True
+) -> Check:
+    """The last resort of a `refused` check without recorded inputs: `verify_engine` for one size of each input.
+
+    Sizes and values are those of `fitting_values`; the check says that the engine takes no others.  It is `refused`
+    itself where it was not about the build, no size is free, or these do not pass either.
+    """
+    profile = [InputRange(**item) for item in refused.details.get("profile", ())]
+    values = fitting_values(candidate, profile) if refused.details.get("outcome") == "build_failed" else None
+    if values is None:
+        return refused
+    check = _verified(candidate, target, values, timeout, run, chosen=True)
+    return check if check.outcome == "passed" else refused
+
+
+def _verified(
+    candidate: Path, target: Target | None, sample: Mapping[str, Any] | None, timeout: float, run: bool, *, chosen: bool
+) -> Check:
+    """`chosen` says that the sizes of dynamic inputs were chosen here and not given."""
     flavours = {flavour.name: flavour for flavour in engine.installed()}
     if not flavours:
         return Check("engine", "not_verified", "no TensorRT is installed (pip install 'onnxfix[rtx]')")
@@ -51,7 +75,7 @@ def verify_engine(
             found = EngineComparison(built, unproven="only the build was asked for")
     except OnnxfixError as error:
         return Check("engine", "not_verified", str(error))
-    return _check(found, target)
+    return _check(found, target, chosen=chosen)
 
 
 def is_installed(target: Target) -> bool:
@@ -59,10 +83,10 @@ def is_installed(target: Target) -> bool:
     return any(_is(flavour, target) for flavour in engine.installed())
 
 
-def _check(found: EngineComparison, target: Target | None) -> Check:
+def _check(found: EngineComparison, target: Target | None, *, chosen: bool) -> Check:
     result = found.build
-    details = _details(found)
-    said = _words(result, target) + _run_words(found)
+    details = _details(found) | {"chosen": on_sizes(result) if chosen else ""}
+    said = _words(result, target, for_these_only(result.profile) if chosen else "") + _run_words(found)
     if target is not None and not _is(result.flavour, target):
         return Check("engine", "not_verified", f"{target.title} is not installed; {said}", details)
     if result.outcome == "timeout":
@@ -81,11 +105,11 @@ def _details(found: EngineComparison) -> dict[str, Any]:
     return {**build, "run": {**run, "differences": [asdict(item) for item in found.differences]}}
 
 
-def _words(result: EngineResult, target: Target | None) -> str:
+def _words(result: EngineResult, target: Target | None, only: str) -> str:
     name = result.flavour.title
     if result.built:
         place = f" for compute capability {result.compute_capability}" if result.compute_capability else ""
-        return f"{name} built it{place}"
+        return f"{name} built it{place}{f' with {only} only' if only else ''}"
     if result.outcome in ("crashed", "timeout"):
         return result.errors[0].message
     error = result.errors[0]

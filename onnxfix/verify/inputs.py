@@ -15,7 +15,7 @@ import onnx
 from onnxfix.errors import OnnxfixError
 from onnxfix.model import Model
 from onnxfix.model.attributes import integer_of
-from onnxfix.model.declared import parameter
+from onnxfix.model.declared import declared_dims, parameter
 from onnxfix.model.inference import typed_scopes
 from onnxfix.model.scope import Scope, scopes_of
 from onnxfix.model.types import Dim, from_value_info
@@ -67,6 +67,7 @@ _FORMS |= {
     ("AffineGrid", 1): "grid",
     ("MaxUnpool", 2): "sizes",
     ("Slice", 3): "axes",
+    ("Pad", 3): "axes",
     ("Unsqueeze", 1): "axes",
     ("Squeeze", 1): "axes",
     ("Split", 1): "parts",
@@ -113,7 +114,8 @@ def _declared(value: onnx.ValueInfoProto) -> InputSpec:
     kind = from_value_info(value)
     hint = "give inputs in a .npz file"
     if kind.kind != "tensor" or not kind.dtype:
-        what = f"is a {kind.kind.replace('_', ' ')}" if kind.kind != "tensor" else "has no type"
+        article = "an" if kind.kind.startswith("o") else "a"
+        what = f"is {article} {kind.kind.replace('_', ' ')}" if kind.kind != "tensor" else "has no type"
         raise OnnxfixError(f"input {value.name!r} {what}, so no values can be made up for it", hint=hint)
     if kind.dims is None:
         raise OnnxfixError(f"input {value.name!r} has no shape, so no values can be made up for it", hint=hint)
@@ -150,6 +152,8 @@ def _narrowed(spec: InputSpec, uses: list[tuple[Scope, onnx.NodeProto, int]]) ->
         form = _FORMS.get((node.op_type, position))
         if form:
             dims = _named(node.input[0], scope.type_of(node.input[0]).dims or ())
+            if form == "reshape" and (numbers := _declared_shape(scope, node)) and _size(spec) == len(numbers):
+                return replace(spec, exact=tuple(numbers))
             if form == "parts":
                 dims = tuple(_axis_sizes(scope, node))
             return replace(spec, form=form, limits=dims)
@@ -165,6 +169,13 @@ def _narrowed(spec: InputSpec, uses: list[tuple[Scope, onnx.NodeProto, int]]) ->
             limits += _axis_sizes(scope, node)
             low = max(low, int(use in _LENGTHS))
     return replace(spec, low=low, high=1 << 16 if limits else max(high, low + 1), limits=tuple(limits))
+
+
+def _declared_shape(scope: Scope, node: onnx.NodeProto) -> list[float]:
+    """The new shape that the model declares for a Reshape; [] when it does not, or when a size of 0 means a copy."""
+    dims = declared_dims(scope, node.output[0]) or ()
+    copied = 0 in dims and integer_of(node, "allowzero") != 1
+    return [] if copied else [float(dim) for dim in dims if isinstance(dim, int)]
 
 
 def _size(spec: InputSpec) -> int:

@@ -60,7 +60,8 @@ def _values(spec: InputSpec, sizes: Sizes, random: np.random.Generator) -> Array
 
 def _fitting(spec: InputSpec, length: int, sizes: Sizes) -> list[float]:
     """A vector of that length that fits a tensor with the dims `spec.limits`; Resize doubles the last two axes."""
-    dims = [resolve(dim, sizes) or 1 for dim in spec.limits]
+    known = [resolve(dim, sizes) for dim in spec.limits]
+    dims = [1 if dim is None else dim for dim in known]
     factors = [2 if axis >= max(length - 2, 1) else 1 for axis in range(length)]
     match spec.form:
         case "axes":
@@ -88,10 +89,25 @@ def recorded_inputs(path: Path, model: Model, frozen: Mapping[str, Array] | None
     stored = {tensor.name for tensor in graph.initializer}
     wanted = [value for value in graph.input if value.name not in stored and value.name not in given]
     arrays = {name: array for name, array in read_arrays(path).items() if name not in given}
+    _refuse_unlike(arrays, wanted, str(path))
     lists = gathered(arrays, wanted)
     taken = {*lists, *(name for value in lists for name in elements_of(value, arrays))}
     plain = {name: array for name, array in arrays.items() if name not in taken}
     return fitted(plain, [value for value in wanted if value.name not in lists], str(path)) | lists | given
+
+
+def _refuse_unlike(arrays: dict[str, Array], inputs: Sequence[onnx.ValueInfoProto], where: str) -> None:
+    """Raises OnnxfixError for a sequence that is given as one array, and for elements of another type or shape."""
+    for value in inputs:
+        if not value.type.HasField("sequence_type"):
+            continue
+        if value.name in arrays:
+            hint = f"name its elements {value.name}[0], {value.name}[1] and so on"
+            raise OnnxfixError(f"has one array for the sequence {value.name!r}", where=where, hint=hint)
+        for name in elements_of(value.name, arrays):
+            element = onnx.ValueInfoProto(name=name, type=value.type.sequence_type.elem_type)
+            if element.type.HasField("tensor_type"):
+                arrays[name] = _checked(arrays[name], element, where, {})
 
 
 def recorded(path: Path, inputs: Sequence[onnx.ValueInfoProto]) -> dict[str, Array]:
