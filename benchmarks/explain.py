@@ -76,9 +76,9 @@ PAGE = """# What `onnxfix explain` knows
 
 `benchmarks/pasted.yaml` has the messages, each with the address of its thread; `python -m benchmarks.explain` asks
 them.  They are all different: what is pasted most, such as a plan of another release, counts once or twice.  Only
-*right at first* is a figure for messages that nobody has worked on.  The third and the fourth set say most, for they
-were looked for by program and not by symptom: of what is rare, about a third was told at once, and nothing wrong.
-*Right now* says that what was learnt is not lost.
+*right at first* is a figure for messages that nobody has worked on.  The third set and those behind it say most, for
+they were looked for by program and not by symptom: of what is rare, about a third was told at once, and one was told
+wrongly.  *Right now* says that what was learnt is not lost.
 """
 
 

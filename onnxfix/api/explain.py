@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from difflib import get_close_matches
 from io import TextIOWrapper
 from pathlib import Path
@@ -70,7 +70,20 @@ def _of_log(asked: str, log: Log, target: Target | None) -> ExplainReport:
     notes = [f"only the first {MOST >> 20} MiB were read"] if log.more else []
     if log.dropped:
         notes.append(f"{log.dropped:,} of {log.lines:,} lines were not looked at: they say nothing of trouble")
-    return ExplainReport(asked, tuple(advise(log, target)), lines=log.lines, notes=tuple(notes))
+    found = tuple(map(_with_rules, advise(log, target)))
+    return ExplainReport(asked, found, lines=log.lines, notes=tuple(notes))
+
+
+def _with_rules(advice: Advice) -> Advice:
+    """With the rules for the operators that the message names, the most special first, before the message's own."""
+    if not advice.operators or advice.harmless:
+        return advice
+    from onnxfix.fixpoint.catalogue import load_rules
+
+    operators = {rule.code: {*rule.parameters.get("operators", ())} for rule in load_rules() if not rule.step}
+    named = [code for code in operators if operators[code] & {*advice.operators}]
+    named.sort(key=lambda code: (len(operators[code]), code))
+    return replace(advice, rules=tuple(dict.fromkeys((*named, *advice.rules))))
 
 
 def _rule(word: str) -> Rule | None:

@@ -24,7 +24,7 @@ class Advice:
     `line` (from 1) is where the text has `fragment` first, `count` in how many lines.  `affects` says which
     versions, `expected` whether the target that was asked about is one (None: not known).  `do` are sentences, `rules`
     codes of the rules that repair it, `command` what to run ("" for none).  `harmless` messages change no result;
-    `follows` are said when something else went wrong before.
+    `follows` are said when something else went wrong before.  `operators` are those that the messages name.
     """
 
     id: str
@@ -41,6 +41,7 @@ class Advice:
     harmless: bool = False
     follows: bool = False
     expected: bool | None = None
+    operators: tuple[str, ...] = ()
 
 
 def advise(said: str | Log, target: Target | None = None) -> list[Advice]:
@@ -91,9 +92,9 @@ def _entries() -> list[dict[str, Any]]:
 
 
 def _of_entry(entry: Mapping[str, Any], match: re.Match[str], log: Log, target: Target | None) -> Advice:
-    line, count, named = _found(_pattern(entry["match"]), log)
-    found = _advice(entry, fragment=match[0], line=line, count=count)
-    found = replace(found, do=(*named, *found.do))
+    place = _found(_pattern(entry["match"]), log)
+    found = _advice(entry, fragment=match[0], line=place.line, count=place.count)
+    found = replace(found, do=(*place.known, *found.do), operators=place.operators)
     return replace(found, command=_for_target(found.command, target.name)) if target else found
 
 
@@ -121,21 +122,22 @@ def _of_message(found: Explanation, log: Log, target: Target | None) -> Advice:
     repairs = [known[word] for word in found.repairs]
     rules = tuple(dict.fromkeys(code for repair in repairs for code in repair.get("rules", ())))
     said = [repair["command"] for repair in repairs if "command" in repair]
-    line, count, named = _found(message_pattern(found.id), log) if found.fragment else (0, 0, ())
+    place = _found(message_pattern(found.id), log) if found.fragment else _Found()
     operators = f" ({', '.join(found.op_types)})" if found.op_types else ""
     return Advice(
         id=found.id,
         cause=f"{found.cause}{operators}",
         affects="; ".join(found.seen) or "not stated by a source",
-        do=(*named, *dict.fromkeys(repair["do"] for repair in repairs)),
+        do=(*place.known, *dict.fromkeys(repair["do"] for repair in repairs)),
         rules=rules,
         command=_for_target(next(iter(said), REPAIR if rules else ""), target.name if target else found.said_by),
         source=found.source,
         fragment=found.fragment,
-        line=line,
-        count=count,
+        line=place.line,
+        count=place.count,
         stage=found.stage,
         follows=found.follows,
+        operators=place.operators,
         expected=found.expected,
     )
 
@@ -152,13 +154,25 @@ def _pattern(expression: str) -> re.Pattern[str]:
     return re.compile(expression, re.IGNORECASE | re.MULTILINE)
 
 
-def _found(pattern: re.Pattern[str], log: Log) -> tuple[int, int, tuple[str, ...]]:
-    """(first line, number of lines, what is known of the operators and GPUs named there)."""
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """Where a log has a message (first line, number of lines), and what is known of what it names there."""
+
+    line: int = 0
+    count: int = 0
+    known: tuple[str, ...] = ()
+    operators: tuple[str, ...] = ()
+
+
+def _found(pattern: re.Pattern[str], log: Log) -> _Found:
     matches = list(pattern.finditer(log.text))
     line, count = log.places(match.start() for match in matches)
-    named = dict.fromkeys(tuple(match.groupdict().items()) for match in matches) if pattern.groupindex else {}
-    sentences = dict.fromkeys(said for names in [*named][:_NAMED] for said in said_of(dict(names)))
-    return line, count, tuple(sentences)
+    if not pattern.groupindex:
+        return _Found(line, count)
+    named = [dict(names) for names in dict.fromkeys(tuple(match.groupdict().items()) for match in matches)][:_NAMED]
+    operators = (names.get(group) for names in named for group in ("op", "onnx_op"))
+    known = dict.fromkeys(said for names in named for said in said_of(names))
+    return _Found(line, count, tuple(known), tuple(dict.fromkeys(filter(None, operators))))
 
 
 _NAMED = 5

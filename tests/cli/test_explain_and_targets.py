@@ -103,3 +103,32 @@ def test_what_was_measured_of_tensorrt_rtx_is_told_with_its_source(onnxfix: Comm
     assert rows["opset"].strip() == "?"
     older = {line[2:24].strip(): line[25:].strip() for line in onnxfix("targets", "rtx1.0").stdout.splitlines()}
     assert (older["int64"], older["fp8"]) == ("?", "?")
+
+
+def test_rules_for_the_operator_that_is_named(onnxfix: Command) -> None:
+    (advice,) = json.loads(onnxfix("explain", "No importer registered for op: NonZero", "--format", "json").stdout)[
+        "advice"
+    ]
+    assert (advice["operators"], advice["rules"][0]) == (["NonZero"], "OFX718")
+    (advice,) = json.loads(onnxfix("explain", "No importer registered for op: DCNv2", "--format", "json").stdout)[
+        "advice"
+    ]
+    assert "no operator of ONNX" in advice["do"][0]
+
+
+def test_a_log_of_several_problems(onnxfix: Command, folder: Path) -> None:
+    (folder / "build.log").write_bytes(
+        b"\x1b[33m[W] Your ONNX model has been generated with INT64 weights\x1b[0m\r\n"
+        b"[E] While parsing node number 3 [NonZero -> x]:\r\n"
+        b"[E] [8] No importer registered for op: NonZero\r\n"
+        b"[E] Network must have at least one output\r\n"
+        b"AttributeError: 'NoneType' object has no attribute 'serialize'\r\n"
+    )
+    lines = onnxfix("explain", "build.log").stdout.splitlines()
+    assert [line.partition(":")[0] for line in lines if not line.startswith(" ")] == [
+        "no-importer",
+        "no-output-two-causes",
+        "none-engine",
+        "int64-narrowed",
+    ]
+    assert sum("follows from another error: " in line for line in lines) == 2
