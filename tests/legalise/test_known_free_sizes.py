@@ -9,6 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from real_target import told_and_true
 
+import onnxfix
+
 pytest.importorskip("tensorrt_rtx")
 
 FORMS = {
@@ -137,6 +139,16 @@ def test_what_nodes_make_is_not_judged(tmp_path: Path) -> None:
         "{ s = Shape (x) n = Mul (two, two) t = Slice (s, zero, n) u = Mul (t, t) y = Expand (x, u) }"
     )
     assert told_and_true(text, tmp_path) == (False, False)
+
+
+@pytest.mark.parametrize("sizes", ["N,3,4", "N,2,3,4", "1,N,3,4"])
+def test_a_vector_times_a_free_batch_builds_for_one(sizes: str, tmp_path: Path) -> None:
+    """It is no refusal, but the engine takes one batch only or drops another axis: OFX788 says so."""
+    made = "n,m" if sizes.count(",") == 2 else "n,m,k"
+    text = f"g (float[3] a, float[{sizes}] b) => (float[{made}] y) {{ y = MatMul (a, b) }}"
+    assert told_and_true(text, tmp_path) == (False, False)
+    report = onnxfix.check(tmp_path / "m.onnx", target="rtx1.7", ask_target=False)
+    assert [item.code for item in report.diagnostics if item.level == "error"] == ["OFX788"]
 
 
 def _sizes(*known: tuple[str, int], free: st.DrawFn) -> str:
