@@ -78,7 +78,8 @@ PAGE = """# What `onnxfix explain` knows
 them.  They are all different: what is pasted most, such as a plan of another release, counts once or twice.  Only
 *right at first* is a figure for messages that nobody has worked on.  The third set and those behind it say most, for
 they were looked for by program and not by symptom: of what is rare, about a third was told at once, and one was told
-wrongly.  *Right now* says that what was learnt is not lost.
+wrongly.  Who wrote the explanations had gathered the messages too, and seen the second set.  *Right now* says that what
+was learnt is not lost.
 """
 
 
