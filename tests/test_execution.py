@@ -58,7 +58,7 @@ def test_plan_without_a_gpu(model: Path, capsys: Say) -> None:
             {"x": np.ones((2, 4), np.float32)},
             "in.npz: has no array for input 'i' (name the arrays as the inputs: i, x)",
         ),
-        ({"x": np.ones((2, 4)), "i": np.ones(2, int)}, "in.npz: the array 'x' is float64 and the input is float"),
+        ({"x": np.ones((2, 4)), "i": np.ones(2, int)}, "in.npz: the array 'x' is float64 and the input is float32"),
         ({"x": np.ones((2, 5), np.float32), "i": np.ones(2, int)}, "has the shape [2, 5] and the input is [N=2, 4]"),
         ({"x": np.ones((2, 4), np.float32), "i": np.ones(3, int)}, "has the shape [3] and the input is [N=2]"),
         ({"x": np.ones((2, 4), np.float32), "i": np.ones(2, int), "z": np.ones(1)}, "has the array 'z', which is no"),

@@ -57,8 +57,8 @@ def bug_report(
         try:
             shown = reproduction(path, failing, inputs, weights=weights, progress=lambda now: progress(now[0]))
         except Irreducible as error:
-            about = path.name if error.where == str(path) else error.where
-            found = replace(found, notes=(f"{_NONE}: {about} {error.what}{f' ({error.hint})' * bool(error.hint)}",))
+            error.where = path.name if error.where == str(path) else error.where
+            found = replace(found, notes=(f"{_NONE}: {error}",))
         else:
             found = _with(found, shown, _messages(path, failing, progress) if asks else ())
     write_whole(goal, archive(found) if goal.suffix == ".zip" else markdown(found).encode())

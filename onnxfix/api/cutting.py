@@ -14,6 +14,7 @@ import onnx
 from onnxfix.api.destination import destination_of
 from onnxfix.api.failing import Failing, flow_of
 from onnxfix.api.run import write_npz
+from onnxfix.changes.interface import type_text
 from onnxfix.errors import Irreducible, OnnxfixError
 from onnxfix.files import write_whole
 from onnxfix.isolate.answers import Answer, Answers
@@ -27,7 +28,6 @@ from onnxfix.isolate.shrink import shrink
 from onnxfix.model import Model, load, save
 from onnxfix.model.inference import typed_scopes
 from onnxfix.model.scope import scopes_of
-from onnxfix.model.types import from_value_info, type_text
 from onnxfix.verify.lists import tensors
 
 
@@ -82,6 +82,7 @@ def extract(
     proto = extract_around(scopes, around, hops) if around else between(scopes, inputs, outputs)
     smaller = whole.with_proto(proto)
     complaint = typed_scopes(smaller)[1]
+    complaint = complaint and (_unsized(proto.graph) or complaint)
     save(smaller, destination)
     return ExtractReport(
         whole.label,
@@ -91,6 +92,15 @@ def extract(
         _signature(proto.graph.output),
         complaint,
     )
+
+
+def _unsized(graph: onnx.GraphProto) -> str:
+    """Which input or output has no shape, of which the checker only says that a field is missing; "" without one."""
+    for what, values in (("input", graph.input), ("output", graph.output)):
+        for value in values:
+            if value.type.HasField("tensor_type") and not value.type.tensor_type.HasField("shape"):
+                return f"the {what} {value.name!r} has no shape, for nobody knows its number of dimensions"
+    return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +171,9 @@ def reduce(
     search.place = asked.place if isinstance(asked, Finite) else ""
     before = size_of(whole)
     if not search.begin():
-        hint = search.first.message or ("perhaps --match does not fit" if match else "nothing is to be found")
+        if search.first.message:
+            raise Irreducible(f"the check `{asked.title}` cannot be asked: {search.first.message}", where=whole.label)
+        hint = "perhaps --match does not fit" if match else "nothing is to be found"
         raise Irreducible(f"does not fail the check `{asked.title}`", where=whole.label, hint=hint)
     search_nodes(search)
     shrink(search)
@@ -229,4 +241,4 @@ def node_count(model: Model) -> int:
 
 
 def _signature(values: Sequence[onnx.ValueInfoProto]) -> tuple[tuple[str, str], ...]:
-    return tuple((value.name, type_text(from_value_info(value))) for value in values)
+    return tuple((value.name, type_text(value)) for value in values)

@@ -71,6 +71,13 @@ def seconds_of(text: str) -> float:
     return seconds
 
 
+def local(text: str) -> Path:
+    """The path of a file of this machine."""
+    if "://" in text:
+        raise argparse.ArgumentTypeError(f"{text!r} is a URL: check, repair, show and diff take one, others a file")
+    return Path(text)
+
+
 def words(text: str) -> list[str]:
     """The words of a comma-separated list."""
     return [word.strip() for word in text.split(",") if word.strip()]

@@ -6,7 +6,7 @@ import argparse
 import re
 from pathlib import Path
 
-from onnxfix.cli.arguments import declare_format
+from onnxfix.cli.arguments import declare_format, local
 
 _SIZES = re.compile(r"-?\d+(x-?\d+)*")
 _PRECISIONS = ("model", "fp32", "fp16", "bf16", "int8", "fp8")
@@ -14,7 +14,7 @@ _PRECISIONS = ("model", "fp32", "fp16", "bf16", "int8", "fp8")
 
 def declare(parser: argparse.ArgumentParser) -> None:
     """The arguments of the command."""
-    parser.add_argument("model", metavar="MODEL", type=Path, help="the .onnx file")
+    parser.add_argument("model", metavar="MODEL", type=local, help="the .onnx file")
     parser.add_argument("-o", "--output", metavar="PLAN", type=Path, help="the plan file (default: MODEL.plan)")
     parser.add_argument("--target", metavar="T", help="the library and GPU: rtx, trt, rtx@sm89 (default: those here)")
     parser.add_argument(

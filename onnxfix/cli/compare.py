@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from onnxfix.cli.arguments import declare_format
+from onnxfix.cli.arguments import declare_format, local
 from onnxfix.cli.run import declare_inputs, declare_tf32, given_inputs
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
     """The arguments of the command."""
-    parser.add_argument("model", metavar="MODEL", type=Path, help="the .onnx file")
+    parser.add_argument("model", metavar="MODEL", type=local, help="the .onnx file")
     declare_inputs(parser)
     parser.add_argument("--layers", action="store_true", help="compare values inside the model too")
     declare_tf32(parser)

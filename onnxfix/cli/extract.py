@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from onnxfix.cli.arguments import declare_format, words
+from onnxfix.cli.arguments import declare_format, local, words
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
     """The arguments of the command."""
-    parser.add_argument("model", metavar="MODEL", type=Path, help="the .onnx file")
+    parser.add_argument("model", metavar="MODEL", type=local, help="the .onnx file")
     parser.add_argument("-o", "--output", metavar="OUT", type=Path, required=True, help="the file to write")
     parser.add_argument("--inputs", metavar="A,B", type=words, default=[], help="values that become inputs")
     parser.add_argument("--outputs", metavar="C", type=words, default=[], help="values that become outputs")

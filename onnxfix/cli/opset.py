@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
-from onnxfix.cli.arguments import declare_format
+from onnxfix.cli.arguments import declare_format, local
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
     """The arguments of the command."""
-    parser.add_argument("model", metavar="MODEL", type=Path, help="the .onnx file")
+    parser.add_argument("model", metavar="MODEL", type=local, help="the .onnx file")
     declare_format(parser)
 
 

@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from onnxfix.cli.arguments import declare_failing, declare_format
+from onnxfix.cli.arguments import declare_failing, declare_format, local
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
     """The arguments of the command."""
-    parser.add_argument("model", metavar="MODEL", type=Path, help="the .onnx file")
+    parser.add_argument("model", metavar="MODEL", type=local, help="the .onnx file")
     parser.add_argument("-o", "--output", metavar="OUT", type=Path, required=True, help="the file to write")
     declare_failing(parser)
     declare_format(parser)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from onnxfix.cli.arguments import declare_failing, declare_format
+from onnxfix.cli.arguments import declare_failing, declare_format, local
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
     """The arguments of the command."""
-    parser.add_argument("model", metavar="MODEL", type=Path, help="the .onnx file")
+    parser.add_argument("model", metavar="MODEL", type=local, help="the .onnx file")
     parser.add_argument("-o", "--output", metavar="OUT", type=Path, required=True, help="a .zip or .md file to write")
     declare_failing(parser)
     parser.add_argument("--weights", action="store_true", help="keep the weights and inputs that the failure needs")

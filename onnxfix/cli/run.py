@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from onnxfix.cli.arguments import declare_format
+from onnxfix.cli.arguments import declare_format, local
 
 if TYPE_CHECKING:
     from onnxfix.api.run import Inputs
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def declare(parser: argparse.ArgumentParser) -> None:
     """The arguments of the command."""
-    parser.add_argument("model", metavar="MODEL|PLAN", type=Path, help="an .onnx file, or a plan file")
+    parser.add_argument("model", metavar="MODEL|PLAN", type=local, help="an .onnx file, or a plan file")
     declare_inputs(parser)
     parser.add_argument("-o", "--output", metavar="OUT.npz", type=Path, help="write the outputs to this file")
     parser.add_argument("--iterations", metavar="N", type=_count, default=0, help="time N executions")

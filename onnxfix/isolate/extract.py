@@ -8,7 +8,8 @@ import onnx
 
 from onnxfix.errors import OnnxfixError
 from onnxfix.model.part import home_of, needed_inputs, part, reads
-from onnxfix.model.scope import Scope, ScopeId, captured
+from onnxfix.model.scope import Scope, ScopeId, captured, name_in_paths
+from onnxfix.opset.inline import called, functions_of
 
 
 def between(scopes: Sequence[Scope], inputs: Sequence[str], outputs: Sequence[str]) -> onnx.ModelProto:
@@ -56,6 +57,7 @@ def find_node(scopes: Sequence[Scope], name: str) -> tuple[Scope, int]:
         if found:
             _refuse_ambiguous(name, [scope for scope, _ in found])
             return _typed(found[0][0]), found[0][1]
+    _refuse_in_function(scopes, name)
     raise OnnxfixError(f"no node is called {name!r}", where=scopes[0].model.label, hint="`onnxfix show` lists names")
 
 
@@ -75,6 +77,19 @@ def _refuse_ambiguous(name: str, homes: Sequence[Scope]) -> None:
         raise OnnxfixError(
             f"{name!r} is in {len(labels)} graphs", where=homes[0].model.label, hint=f"name one: {paths}"
         )
+
+
+def _refuse_in_function(scopes: Sequence[Scope], name: str) -> None:
+    """Raises OnnxfixError for what `check --run` calls by the path of a node that calls a function: "call/value"."""
+    functions = functions_of(scopes[0].model.proto)
+    for scope in scopes if functions else ():
+        for index, node in enumerate(scope.nodes):
+            path = "/".join(filter(None, (scope.label, name_in_paths(node, index))))
+            if name.startswith(f"{path}/") and called(node) in functions:
+                raise OnnxfixError(_UNTYPED, where=name, hint=f"name {path}, which calls the function")
+
+
+_UNTYPED = "values inside a function have no types, so nothing can be cut out of it"
 
 
 def neighbours(scope: Scope, start: Iterable[int], hops: int) -> list[int]:
@@ -133,6 +148,7 @@ def _scope_of(scopes: Sequence[Scope], names: Sequence[str]) -> tuple[Scope, dic
     }
     for name, found in homes.items():
         if not found:
+            _refuse_in_function(scopes, name)
             raise OnnxfixError(f"there is no value {name!r}", where=scopes[0].model.label)
     own_homes = {scope_id for found in homes.values() for scope_id in found}
     fitting = []
@@ -159,7 +175,7 @@ def _seen(scope: Scope, homes: Mapping[ScopeId, str]) -> str:
 def _typed(scope: Scope) -> Scope:
     if scope.is_function:
         raise OnnxfixError(
-            "values inside a function have no types, so nothing can be cut out of it",
+            _UNTYPED,
             where=scope.label,
             hint="name the node that calls the function",
         )

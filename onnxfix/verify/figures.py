@@ -14,16 +14,18 @@ FP16_TINY = 2.0**-24
 """The smallest positive number of float16: smaller ones become 0."""
 
 _INT32 = 2**31
+_NATIVE = ("float16", "float32", "float64")
+"""The types of numpy itself; numbers of the narrower ones are looked at as float32, which has them all."""
 
 
 def figures_of(array: Array) -> dict[str, Any]:
     """The fields of `Range` that are about numbers."""
     facts: dict[str, Any] = {"dtype": array.dtype.name, "shape": array.shape}
-    floating = array.dtype.kind == "f" or array.dtype.name == "bfloat16"
+    floating = array.dtype.name.startswith(("float", "bfloat"))
     if not array.size:
         return facts
     values = array.reshape(-1)
-    if floating and array.dtype.kind != "f":
+    if floating and array.dtype.name not in _NATIVE:
         values = values.astype(np.float32)
     if floating:
         facts["nan"] = int(np.count_nonzero(np.isnan(values)))

@@ -53,7 +53,8 @@ def watch(
         sizes = ((name, scope.type_of(name).nbytes) for name in wanted)
         asked[scope.id] = [(name, -1 if size is None else size) for name, size in sizes]
         skipped += unfit
-    choices = [dict(feeds)] if feeds is not None else list(_seeded(model))
+    with _naming(model):
+        choices = [dict(feeds)] if feeds is not None else list(_seeded(model))
     count = sum(map(len, asked.values()))
     with scratch() as folder:
         path = Path(folder, "model.onnx")
@@ -91,11 +92,14 @@ def _naming(model: Model) -> Iterator[None]:
 
 
 def _wanted(scope: Scope, only: Sequence[str] | None) -> tuple[list[str], list[tuple[str, str]]]:
-    """The values of a graph to watch, and those that are not watched, with the reason."""
+    """The values of a graph to watch, and those that are not watched, with the reason; `only` may be of any kind."""
     wanted, skipped = [], []
     for node in scope.nodes:
         for name in filter(None, node.output):
-            if name not in only if only is not None else node.op_type == "Constant":
+            if only is not None:
+                wanted += [name] if name in only else []
+                continue
+            if node.op_type == "Constant":
                 continue
             kind = scope.type_of(name)
             path = "/".join(filter(None, (scope.label, name)))

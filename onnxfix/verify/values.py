@@ -13,7 +13,6 @@ import onnx
 from onnxfix.errors import OnnxfixError
 from onnxfix.model import Model
 from onnxfix.model.model import Array
-from onnxfix.model.types import dtype_name
 from onnxfix.verify.inputs import InputSpec
 from onnxfix.verify.lists import elements_of, gathered
 from onnxfix.verify.sizes import Sizes, resolve
@@ -93,7 +92,8 @@ def recorded_inputs(path: Path, model: Model, frozen: Mapping[str, Array] | None
     lists = gathered(arrays, wanted)
     taken = {*lists, *(name for value in lists for name in elements_of(value, arrays))}
     plain = {name: array for name, array in arrays.items() if name not in taken}
-    return fitted(plain, [value for value in wanted if value.name not in lists], str(path)) | lists | given
+    tensors = [value for value in wanted if value.name not in lists]
+    return fitted(plain, tensors, str(path), [f"{name}[0] …" for name in lists]) | lists | given
 
 
 def _refuse_unlike(arrays: dict[str, Array], inputs: Sequence[onnx.ValueInfoProto], where: str) -> None:
@@ -140,10 +140,16 @@ def read_array(path: Path) -> Array:
     return array
 
 
-def fitted(arrays: Mapping[str, Array], inputs: Sequence[onnx.ValueInfoProto], where: str) -> dict[str, Array]:
-    """The arrays as a runtime wants them; `where` is the file that they are from. Raises as `recorded` does."""
+def fitted(
+    arrays: Mapping[str, Array], inputs: Sequence[onnx.ValueInfoProto], where: str, more: Sequence[str] = ()
+) -> dict[str, Array]:
+    """The arrays as a runtime wants them; `where` is the file that they are from, `more` names others that it may have.
+
+    Raises as `recorded` does.
+    """
     names = {value.name for value in inputs}
-    hint = "name the arrays as the inputs: " + ", ".join(sorted(names))
+    known = ", ".join((*sorted(names), *more))
+    hint = f"name the arrays as the inputs: {known}" if known else "the model has no inputs"
     if missing := sorted(names - set(arrays)):
         raise OnnxfixError(f"has no array for input {missing[0]!r}", where=where, hint=hint)
     if unknown := sorted(set(arrays) - names):
@@ -163,7 +169,7 @@ def _checked(array: Array, value: onnx.ValueInfoProto, where: str, named: Sizes)
         array = array.view(dtype)
     if array.dtype != dtype:
         raise OnnxfixError(
-            f"the array {value.name!r} is {array.dtype} and the input is {dtype_name(kind.elem_type)}", where=where
+            f"the array {value.name!r} is {_dtype(array.dtype)} and the input is {_dtype(dtype)}", where=where
         )
     if kind.HasField("shape") and not _shape_fits(array, kind.shape, named):
         dims = ", ".join(str(d.dim_value) if d.HasField("dim_value") else _name(d, named) for d in kind.shape.dim)
@@ -171,6 +177,11 @@ def _checked(array: Array, value: onnx.ValueInfoProto, where: str, named: Sizes)
             f"the array {value.name!r} has the shape {list(array.shape)} and the input is [{dims}]", where=where
         )
     return array
+
+
+def _dtype(dtype: np.dtype[Any]) -> str:
+    """The type by numpy's name, as the array is to have it."""
+    return "texts" if dtype.hasobject or dtype.kind in "SU" else dtype.name
 
 
 def _shape_fits(array: Array, shape: onnx.TensorShapeProto, named: Sizes) -> bool:

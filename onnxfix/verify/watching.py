@@ -109,7 +109,9 @@ class _Watcher:
     def _graph(self, graph: Unit, feeds: Feeds, wanted: Sequence[str], order: Order) -> list[Any]:
         """Watch one run of a graph, and of those inside it; gives the wanted values."""
         for name, value in graph.watched(feeds):
-            if _plain(value):
+            if self._want == "arrays":
+                self._arrays[name] = value
+            elif _plain(value):
                 self._note(graph, name, value, feeds, order)
             else:
                 self._skipped["/".join(filter(None, (graph.path, name)))] = "it holds no plain numbers"
@@ -136,8 +138,6 @@ class _Watcher:
             if self._first is None or when < self._first[0]:
                 self._first = when, key, graph.model, feeds
         seen.runs += 1
-        if self._want == "arrays":
-            self._arrays[name] = value
         if seen.runs == 1:
             tell(len(self._seen))
 

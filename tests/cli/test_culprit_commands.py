@@ -148,3 +148,9 @@ def test_report_of_a_nan(model: Path, tmp_path: Path, capsys: pytest.CaptureFixt
     assert "fails nan: 'c' holds NaN" in said and "has 1 node" in said and "needs no weights" in said
     assert main(["report", str(model), *words[2:]]) == 2
     assert capsys.readouterr().err == ("onnxfix: --inputs: belongs to the checks numeric and nan (leave it out)\n")
+
+
+@pytest.mark.parametrize("command", ["extract", "reduce", "report"])
+def test_a_url_is_not_taken_for_a_folder(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([command, "s3://bucket/m.onnx", "-o", "o.onnx"]) == 2
+    assert "'s3://bucket/m.onnx' is a URL: check, repair, show and diff take one" in capsys.readouterr().err

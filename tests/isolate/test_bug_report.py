@@ -57,7 +57,7 @@ def test_a_model_that_builds(tmp_path: Path) -> None:
     onnx.save(onnx.parser.parse_model(HEAD + "g (float[2] x) => (float[2] y) { y = Relu(x) }"), file)
     found = onnxfix.bug_report(file, tmp_path / "r.md")
     assert found.reduced is None and not found.errors
-    assert "m.onnx does not fail the check `build`" in (tmp_path / "r.md").read_text()
+    assert "m.onnx: does not fail the check `build`" in (tmp_path / "r.md").read_text()
 
 
 def test_another_kind_of_file(model: Path, tmp_path: Path) -> None:

@@ -161,3 +161,29 @@ def test_one_of_several_graphs_with_the_same_names(
 def test_a_name_that_several_graphs_have(tmp_path: Path, arguments: dict[str, object]) -> None:
     with pytest.raises(OnnxfixError, match=r"is in 2 graphs \(name one: if/then_branch/[zq], if/else_branch/[zq]\)"):
         onnxfix.extract(onnx.parser.parse_model(HEAD + TWICE), tmp_path / "o.onnx", **arguments)  # type: ignore[arg-type]
+
+
+def test_what_check_run_calls_by_the_path_of_a_call(tmp_path: Path) -> None:
+    text = """<ir_version: 8, opset_import: ["" : 17, "own" : 1]>
+      g (float[3] x) => (float[3] y) { [call] y = own.f(x) }
+      <domain: "own", opset_import: ["" : 17]> f (v) => (u) { a = Abs(v) [q] u = Neg(a) }"""
+    model = onnx.parser.parse_model(text)
+    for asked in ({"outputs": ["call/u"]}, {"around": "call/q"}):
+        with pytest.raises(OnnxfixError, match=r"values inside a function have no types.* \(name call, which calls"):
+            onnxfix.extract(model, tmp_path / "out.onnx", **asked)  # type: ignore[arg-type]
+
+
+def test_types_of_sequences_and_optionals_are_told(tmp_path: Path) -> None:
+    text = "g (optional(float[3]) o, float[4,2] x) => (float[3] y, seq(float[1,2]) s) "
+    nodes = "{ e = OptionalGetElement(o) y = Neg(e) s = SplitToSequence(x) }"
+    model = onnx.parser.parse_model(HEAD.replace("17", "18") + text + nodes)
+    report = onnxfix.extract(model, tmp_path / "out.onnx", outputs=["y", "s"])
+    assert dict(report.inputs) == {"o": "optional(float[3])", "x": "float[4,2]"}
+    assert dict(report.outputs)["s"] == "seq(float[1,2])"
+
+
+def test_a_value_of_unknown_rank_is_named(tmp_path: Path) -> None:
+    text = "g (float[4] x, int64[n] s) => (float[a,b] y) { r = Reshape(x, s) c = Neg(r) y = Abs(c) }"
+    report = onnxfix.extract(onnx.parser.parse_model(HEAD + text), tmp_path / "out.onnx", outputs=["c"])
+    assert report.complaint == "the output 'c' has no shape, for nobody knows its number of dimensions"
+    assert report.exit_code == 1

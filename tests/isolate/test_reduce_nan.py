@@ -74,3 +74,27 @@ def test_weights_outside_the_body_come_along(tmp_path: Path) -> None:
         tmp_path / "m.onnx", tmp_path / "small.onnx", check="nan", inputs=tmp_path / "in.npz", progress=print
     )
     assert [item.op_type for item in report.origin] == ["Log"]
+
+
+def test_texts_are_borders_too(tmp_path: Path) -> None:
+    text = """<ir_version: 8, opset_import: ["" : 17, "ai.onnx.ml" : 3]>
+      g (string[2] s) => (float[2] y) { i = Identity(s) y = ai.onnx.ml.LabelEncoder <keys_strings = ["one"],
+      values_floats = [1.0], default_float = 2.0> (i) }"""
+    model = onnx.parser.parse_model(text)
+    next(a for a in model.graph.node[1].attribute if a.name == "default_float").f = float("nan")
+    np.savez(tmp_path / "in.npz", s=np.array(["one", "two"]))
+    report = onnxfix.reduce(model, tmp_path / "small.onnx", check="nan", inputs=tmp_path / "in.npz")
+    assert [item.op_type for item in report.origin] == ["LabelEncoder"]
+    with np.load(report.inputs) as inputs:
+        assert list(inputs["i"]) == ["one", "two"]
+
+
+def test_sequences_are_borders_too(tmp_path: Path) -> None:
+    text = """g (float[2,2] x) => (float[m,2] y) { a = Neg(x) s = SplitToSequence <axis = 0> (a)
+      t = SequenceMap <body = b (float[1,2] v) => (float[1,2] u) { u = Mul(v, big) }> (s)
+      y = ConcatFromSequence <axis = 0> (t) }"""
+    model = onnx.parser.parse_model(HEAD + text)
+    model.graph.initializer.append(onnx.numpy_helper.from_array(np.array(1e38, np.float32), "big"))
+    np.savez(tmp_path / "in.npz", x=np.full((2, 2), 9, np.float32))
+    report = onnxfix.reduce(model, tmp_path / "small.onnx", check="nan", inputs=tmp_path / "in.npz")
+    assert [item.op_type for item in report.origin] == ["Mul"]

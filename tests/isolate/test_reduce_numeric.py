@@ -10,6 +10,7 @@ import pytest
 
 import onnxfix
 from onnxfix.engine import EngineResult, Flavour
+from onnxfix.errors import OnnxfixError
 from onnxfix.isolate import checks
 from onnxfix.model import load
 from onnxfix.verify.difference import difference
@@ -48,3 +49,19 @@ def test_the_node_is_found_even_inside_a_branch(tmp_path: Path, monkeypatch: pyt
     assert [item.op_type for item in report.origin] == ["Trilu"]
     assert report.failure.startswith("output 'y': ")
     assert misread(out).wrong and report.checks < 30
+
+
+def test_a_check_that_cannot_be_asked_says_why(tmp_path: Path) -> None:
+    text = """<ir_version: 8, opset_import: ["" : 17]>
+      g (seq(float[2]) s) => (float[m] y) { y = ConcatFromSequence <axis = 0> (s) }"""
+    with pytest.raises(OnnxfixError, match="the check `numeric` cannot be asked: input 's' is a sequence"):
+        onnxfix.reduce(onnx.parser.parse_model(text), tmp_path / "small.onnx", check="numeric")
+
+
+def test_gentle_inputs_where_others_are_refused(tmp_path: Path) -> None:
+    """Places beyond the axis are refused; the reference evaluator divides by the sum, and not by that of magnitudes."""
+    text = """<ir_version: 8, opset_import: ["" : 17]> g (float[2,3] x, int64[2] i) => (float[2,3] y)
+      {
+      s = Neg(x) n = LpNormalization <axis = 1, p = 1> (s) j = Mul(i, i) k = Mul(j, j) g = Gather(n, k) y = Neg(g) }"""
+    report = onnxfix.reduce(onnx.parser.parse_model(text), tmp_path / "small.onnx", check="numeric")
+    assert [item.op_type for item in report.origin] == ["LpNormalization"]

@@ -137,3 +137,20 @@ def test_figures_are_those_of_the_array(array: np.ndarray) -> None:
             assert (found["low"], found["high"]) == (float(finite.min()), float(finite.max()))
             assert found.get("beyond_fp16", 0) == (np.abs(finite.astype(np.float64)) > 65504).sum()
             assert found["constant"] == bool(array.size > 1 and np.isfinite(array).all() and np.ptp(finite) == 0)
+
+
+def test_inputs_of_narrow_types_have_figures_too() -> None:
+    text = '<ir_version: 9, opset_import: ["" : 19]> g (float8e5m2[4] x) => (float16[4] y) { y = Cast <to = 10> (x) }'
+    assert onnxfix.watch(onnx.parser.parse_model(text)).watch.values[0].name == "y"
+    for name in ("float8_e5m2", "float8_e4m3fn", "bfloat16"):
+        figures = figures_of(np.array([0.5, -2, 0, np.nan], np.float32).astype(name))
+        assert (figures["low"], figures["high"], figures["nan"], figures["smallest"]) == (-2, 0.5, 1, 0.5)
+
+
+def test_inputs_that_nobody_can_make_up_are_told_with_their_model(tmp_path: Path) -> None:
+    file = tmp_path / "m.onnx"
+    onnx.save(
+        onnx.parser.parse_model(HEAD + "g (optional(float[3]) o) => (bool y) { y = OptionalHasElement(o) }"), file
+    )
+    with pytest.raises(OnnxfixError, match=r"m\.onnx: input 'o' is an optional, so no values can be made up for it"):
+        onnxfix.watch(file)
