@@ -8,7 +8,20 @@ from onnxfix.actions.context import Context
 from onnxfix.model.edit import Edit, Proposal
 from onnxfix.model.scope import Scope
 from onnxfix.opset.expand import fits
-from onnxfix.opset.inline import Functions, Key, called, functions_of, inlined, reached, recursive
+from onnxfix.opset.inline import (
+    Functions,
+    Key,
+    called,
+    callers_of,
+    functions_of,
+    inlined,
+    reached,
+    recursive,
+    size_inlined,
+)
+
+MOST_NODES = 1_000_000
+"""So many nodes a graph may get: functions that call each other several times grow without end."""
 
 
 def inline_functions(context: Context) -> Iterator[Proposal]:
@@ -19,14 +32,18 @@ def inline_functions(context: Context) -> Iterator[Proposal]:
     """
     functions = functions_of(context.model.proto)
     places = dict(_places(context, functions)) if functions else {}
-    callers = [key for key in functions if reached([key], functions) & places.keys()]
-    wanted = reached(callers, functions)
-    obstacles = {key: _obstacle(key, functions, context.main) for key in sorted(wanted)}
+    wanted = reached(callers_of(places, functions), functions)
+    circular = recursive(functions) if wanted else set()
+    obstacles = {key: _obstacle(key, key in circular, functions, context.main) for key in sorted(wanted)}
     for key, reason in obstacles.items():
         if reason and key in places:
             yield Proposal(f"the function {key[1]} is not inlined: {reason}", *places[key])
     chosen = [key for key, reason in obstacles.items() if not reason]
-    if chosen:
+    size = size_inlined(context.main.nodes, {key: functions[key] for key in chosen})
+    if size > MOST_NODES:
+        message = f"the functions are not inlined: the graph would have {size:,} nodes"
+        yield Proposal(message, *next(iter(places.values())))
+    elif chosen:
         model = inlined(context.model.proto, chosen, context.names)
         if len(model.functions) < len(functions):
             message = f"the bodies of {', '.join(name for _, name, _ in chosen)} replace the calls of these functions"
@@ -44,8 +61,8 @@ def _places(context: Context, functions: Functions) -> Iterator[tuple[Key, tuple
             yield keys[int(scope.id[1])], (scope, index)
 
 
-def _obstacle(key: Key, functions: Functions, main: Scope) -> str:
-    if recursive(key, functions):
+def _obstacle(key: Key, circular: bool, functions: Functions, main: Scope) -> str:
+    if circular:
         return "it calls itself"
     if not fits(functions[key], main.opsets):
         return "it is written for other versions of its operators than the model imports"

@@ -184,7 +184,8 @@ def _into_functions(search: Search) -> None:
     """Functions become plain nodes where the model still fails without them."""
     proto = search.model.proto
     functions = functions_of(proto)
-    wanted = [key for key in functions if not recursive(key, functions)]
+    circular = recursive(functions)
+    wanted = [key for key in functions if key not in circular]
     if wanted:
         search.fails(inlined(proto, wanted, Names(scopes_of(search.model))))
 

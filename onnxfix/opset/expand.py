@@ -21,6 +21,9 @@ INVALID_DEFINITIONS = frozenset({"AffineGrid"})
 
 Attributes = Mapping[str, onnx.AttributeProto]
 
+_OF_A_NAME = 200
+"""So many characters of a node's names begin those of the nodes in its place, however deep definitions are nested."""
+
 
 def expansion(scope: Scope, index: int, version: int, names: Names) -> Edit | None:
     """The Edit that puts an operator's definition in its place when `version` does not have the operator.
@@ -166,7 +169,7 @@ class _Writer:
     def __init__(self, node: onnx.NodeProto, outputs: Iterable[str], attributes: Attributes, names: Names) -> None:
         self.node, self.attributes, self.names = node, attributes, names
         self.outputs = {own: name for own, name in zip(outputs, node.output, strict=False) if name}
-        self.base = next((name for name in node.output if name), "value")
+        self.base = next((name for name in node.output if name), "value")[:_OF_A_NAME]
 
     def nodes(self, nodes: Iterable[onnx.NodeProto], values: dict[str, str]) -> list[onnx.NodeProto]:
         """The nodes, where `values` holds the new names of what they read; what they make is added to it."""
@@ -184,7 +187,7 @@ class _Writer:
                 values[name] = self.outputs.pop(name, "") or self._fresh(name)
             copy.output.append(values[name])
         if self.node.name:
-            copy.name = self.names.fresh(f"{self.node.name}_{inner.op_type}")
+            copy.name = self.names.fresh(f"{self.node.name[:_OF_A_NAME]}_{inner.op_type}")
         copy.metadata_props.extend(self.node.metadata_props)
         return copy
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from graphlib import CycleError, TopologicalSorter
 
 import onnx
 
@@ -39,9 +40,45 @@ def reached(wanted: Iterable[Key], functions: Functions) -> set[Key]:
     return found
 
 
-def recursive(key: Key, functions: Functions) -> bool:
-    """Whether a function calls itself, directly or through others; ONNX forbids it."""
-    return key in reached(_calls(functions[key].node), functions)
+def callers_of(wanted: Iterable[Key], functions: Functions) -> set[Key]:
+    """These functions, and all that call them, directly or through others."""
+    callers: dict[Key, list[Key]] = {}
+    for key, function in functions.items():
+        for inner in set(_calls(function.node)):
+            callers.setdefault(inner, []).append(key)
+    found: set[Key] = set()
+    waiting = [key for key in wanted if key in functions]
+    while waiting:
+        key = waiting.pop()
+        if key not in found:
+            found.add(key)
+            waiting += callers.get(key, ())
+    return found
+
+
+def recursive(functions: Functions) -> set[Key]:
+    """The functions that call themselves, directly or through others; ONNX forbids it."""
+    calls = {
+        key: {inner for inner in _calls(function.node) if inner in functions} for key, function in functions.items()
+    }
+    order = TopologicalSorter(calls)
+    try:
+        order.prepare()
+    except CycleError:
+        return {key for key in functions if key in reached(calls[key], functions)}
+    return set()
+
+
+def size_inlined(nodes: Iterable[onnx.NodeProto], functions: Functions) -> int:
+    """The nodes that these and the bodies of all that they call are, where each call has a body of its own.
+
+    No function may be recursive.
+    """
+    every = {key: list(_calls(function.node)) for key, function in functions.items()}
+    sizes: dict[Key, int] = {}
+    for key in TopologicalSorter({key: set(calls) & every.keys() for key, calls in every.items()}).static_order():
+        sizes[key] = sum(sizes.get(inner, 1) for inner in every[key])
+    return sum(sizes.get(key, 1) for key in _calls(nodes))
 
 
 def inlined(model: onnx.ModelProto, wanted: Collection[Key], names: Names) -> onnx.ModelProto:
@@ -74,12 +111,15 @@ def _inline(graph: onnx.GraphProto, functions: Functions, names: Names) -> None:
 
 
 def _written(node: onnx.NodeProto, functions: Functions, names: Names) -> Iterator[onnx.NodeProto]:
-    function = functions.get(called(node))
-    if function is None:
-        yield copied(node)
-        return
-    for inner in body_nodes(node, function, {a.name: a for a in function.attribute_proto}, names):
-        yield from _written(inner, functions, names)
+    """What stands for a node, however deep its function calls others."""
+    waiting = [node]
+    while waiting:
+        following = waiting.pop()
+        function = functions.get(called(following))
+        if function is None:
+            yield copied(following)
+            continue
+        waiting += reversed(body_nodes(following, function, {a.name: a for a in function.attribute_proto}, names))
 
 
 def _calls(nodes: Iterable[onnx.NodeProto]) -> Iterator[Key]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 
 import onnx
@@ -11,7 +13,8 @@ import onnxfix
 from onnxfix.model.model import Model
 from onnxfix.model.names import Names
 from onnxfix.model.scope import scopes_of
-from onnxfix.opset.inline import functions_of, inlined, reached, recursive
+from onnxfix.opset.inline import callers_of, functions_of, inlined, reached, recursive, size_inlined
+from tests.counting import calls
 from tests.decompose.proving import model_of, prove, reason
 
 CODE = "OFX700"
@@ -88,8 +91,76 @@ f (x) => (y) { t = own.h (x)
   y = Relu (t) }
 <domain: "own", opset_import: ["" : 18, "own" : 1]>
 h (x) => (y) { y = own.f (x) }"""
-    assert all(recursive(key, functions_of(model_of(text))) for key in functions_of(model_of(text)))
+    functions = functions_of(model_of(text))
+    assert recursive(functions) == functions.keys()
     assert "it calls itself" in reason(text, CODE)
+
+
+def test_what_only_calls_a_recursive_function_is_inlined() -> None:
+    proto = model_of("""<ir_version: 10, opset_import: ["" : 18, "own" : 1]>
+g (float[3] x) => (float[3] y) { y = own.f (x) }
+<domain: "own", opset_import: ["" : 18, "own" : 1]>
+f (x) => (y) { y = own.h (x) }
+<domain: "own", opset_import: ["" : 18, "own" : 1]>
+h (x) => (y) { y = own.h (x) }""")
+    functions = functions_of(proto)
+    assert recursive(functions) == {("own", "h", "")}
+    assert callers_of([("own", "h", "")], functions) == functions.keys()
+    assert callers_of([("own", "f", "")], functions) == {("own", "f", "")}
+
+
+def calling(count: int, calls: int = 1) -> onnx.ModelProto:
+    """A chain of functions, each of which calls the one before so often; TensorRT refuses the CenterCropPad in it."""
+    body = [
+        "".join(f"v{call} = own.F{number - 1} ({f'v{call - 1}' if call else 'x'})\n" for call in range(calls))
+        if number
+        else f"k = Constant <value = int64[2] {{2, 3}}> ()\n v{calls - 1} = CenterCropPad (x, k)\n"
+        for number in range(count)
+    ]
+    functions = [
+        f'<domain: "own", opset_import: ["" : 18, "own" : 1]>\n'
+        f"F{number} (x) => (y) {{ {inner} y = Relu (v{calls - 1}) }}"
+        for number, inner in enumerate(body)
+    ]
+    return model_of(
+        f"""<ir_version: 10, opset_import: ["" : 18, "own" : 1]>
+g (float[2,3] x) => (float[2,3] y) {{ y = own.F{count - 1} (x) }}
+"""
+        + "\n".join(functions)
+    )
+
+
+def test_functions_that_call_each_other_a_thousand_deep() -> None:
+    proto = calling(2000)
+    result = inlined(proto, functions_of(proto), Names(scopes_of(Model(proto))))
+    assert [node.op_type for node in result.graph.node] == ["Constant", "CenterCropPad", *["Relu"] * 2000]
+    assert result.graph.node[-1].output[0] == "y"
+    assert max(len(name) for node in result.graph.node for name in node.output) < 300
+    assert size_inlined(proto.graph.node, functions_of(proto)) == 2002
+
+
+@pytest.mark.parametrize("text", ["own", "18"])
+def test_a_chain_of_functions_takes_a_linear_number_of_steps(text: str) -> None:
+    def work(count: int) -> Callable[[], object]:
+        options = {"target": "rtx1.7"} if text == "own" else {"target": "trt8.6", "opset": 13}
+        return lambda: onnxfix.repair(calling(count), verify="none", dry_run=True, **options)
+
+    work(10)()
+    assert calls(work(400)) < 4.6 * calls(work(100))
+
+
+def test_functions_that_would_be_billions_of_nodes_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    many = calling(34, calls=2)
+    assert size_inlined(many.graph.node, functions_of(many)) == 34_359_738_367
+    monkeypatch.setattr(import_module("onnxfix.actions.inline_functions"), "MOST_NODES", 1_000)
+    assert "are not inlined: the graph would have 1,023 nodes" in reason_of(calling(9, calls=2))
+    assert "are not inlined" not in reason_of(calling(8, calls=2))
+
+
+def reason_of(proto: onnx.ModelProto) -> str:
+    """What is said of the functions."""
+    report = onnxfix.repair(proto, verify="none", target="rtx1.7", dry_run=True)
+    return " ".join(entry.message for entry in (*report.remaining, *(held.diagnostic for held in report.withheld)))
 
 
 def test_a_body_of_another_opset_is_inlined_only_where_its_operators_kept_their_form() -> None:
