@@ -154,7 +154,7 @@ def _public(found: BugReport) -> dict[str, Any]:
 
 def _places(found: BugReport) -> Iterator[str]:
     """What the nodes of the reduced model are in the whole."""
-    yield f"{found.before} nodes, of which {len(found.origin)} matter; in the whole model:\n"
+    yield f"Nodes that matter, of {found.before} in the whole model:\n"
     for item in found.origin[:_NODES]:
         yield f"- {item.op_type} `{item.node}`" + (f" in `{item.scope}`" if item.scope else "")
     if len(found.origin) > _NODES:
@@ -163,7 +163,7 @@ def _places(found: BugReport) -> Iterator[str]:
 
 _COLUMNS = (
     *("name", "dtype", "shape", "max_diff", "allowed", "max_abs", "max_rel", "wrong", "first", "expected", "got"),
-    *("op_type", "node", "low", "high", "nan", "infinite"),
+    *("op_type", "node", "low", "high", "nan", "infinite", "why"),
 )
 """The figures that a page has, of those that a check gives; report.json has all."""
 

@@ -119,7 +119,7 @@ class Numeric:
             return Answer(f"crashed {crash.signal}", f"it crashes a runtime: {crash.signal}")
         except OnnxfixError as error:  # it has no baseline: nothing is known to be wrong
             return Answer(message=str(error))
-        return _differing(found, "ONNX Runtime against the reference evaluator of onnx")
+        return _differing(found, "from the reference evaluator of onnx to ONNX Runtime")
 
 
 def _choices(model: Model) -> list[dict[str, Any]]:

@@ -49,6 +49,18 @@ def test_integers_bools_and_strings_are_exact() -> None:
     assert compare("y", text, np.array(["a", "c"], dtype=object)).why.endswith("such as b that became c")
 
 
+@pytest.mark.parametrize("dtype", ["float8_e5m2", "float8_e4m3fn", "int4", "uint2", "float8_e8m0fnu"])
+def test_narrow_types_are_exact_and_have_a_difference(dtype: str) -> None:
+    kind = np.dtype(getattr(ml_dtypes, dtype))
+    a, b = np.array([1, 1, 0.5], np.float32).astype(kind), np.array([1, 2, 0.5], np.float32).astype(kind)
+    assert not compare("y", a, a).why
+    figures = compare("y", a, b)
+    assert figures.why.startswith("1 of 3 elements differ") and figures.max_diff == abs(float(b[1]) - 1)
+    if dtype.startswith("float"):
+        nan = np.array([1, np.nan, 0.5], np.float32).astype(kind)
+        assert not compare("y", nan, nan.copy()).why and compare("y", a, nan).why.startswith("1 of 3")
+
+
 def test_type_and_shape_count_even_without_values() -> None:
     a = np.zeros((1, 2), np.float32)
     assert compare("y", a, a.astype(np.float64), values=False).why == "its type is float64 and was float32"
