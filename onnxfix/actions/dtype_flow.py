@@ -45,11 +45,10 @@ class Ladder:
 
     def wanted(self, scope: Scope, kinds: Mapping[str, int], names: Sequence[str], allowed: frozenset[int]) -> int:
         """The type that all of these operands should have, 0 when they have it or none of the ladder will do."""
-        found = {name: kinds.get(name, 0) for name in names}
-        given = set(found.values())
-        if not given <= self.rungs or (len(given) == 1 and given <= allowed) or not given:
+        given = {kinds.get(name, 0) for name in names}
+        if (len(given) == 1 and given <= allowed) or not given <= self.rungs or not given:
             return 0
-        data = {kind for name, kind in found.items() if scope.constant(name) is None}
+        data = {kinds.get(name, 0) for name in names if scope.constant(name) is None}
         deciding = data if self.follow and data else given
         if deciding >= {onnx.TensorProto.FLOAT16, onnx.TensorProto.BFLOAT16}:  # neither holds the other's numbers
             deciding = {*deciding, int(onnx.TensorProto.FLOAT)}
@@ -97,9 +96,13 @@ def _given(scope: Scope) -> Iterator[str]:
 
 
 def _mixes(scope: Scope, ladder: Ladder, kinds: Mapping[str, int], index: int, slots: Signature) -> Iterator[Mix]:
+    names = scope.reads[index]
     for group in slots.groups.values():
-        given = group.read(scope.reads[index])
-        wanted = ladder.wanted(scope, kinds, [name for _, name in given], group.allowed) if given else 0
+        types = {kinds.get(names[place], 0) for place in group.inputs if names[place]}
+        if len(types) == 1 and types <= group.allowed:
+            continue
+        given = group.read(names)
+        wanted = ladder.wanted(scope, kinds, [name for _, name in given], group.allowed)
         if wanted:
             yield Mix(index, tuple(given), tuple(group.made(scope.makes[index])), wanted)
 

@@ -132,10 +132,14 @@ def _decode(buffer: Buffer, where: str) -> onnx.ModelProto:
 def _is_utf8(message: Message) -> bool:
     """Whether every text is one; protobuf gives those that are not as bytes."""
     for field, value in message.ListFields():
-        if field.type in (FieldDescriptor.TYPE_STRING, FieldDescriptor.TYPE_MESSAGE):
-            for item in (value,) if isinstance(value, str | bytes | Message) else value:
-                if isinstance(item, bytes) or (isinstance(item, Message) and not _is_utf8(item)):
-                    return False
+        if isinstance(value, (str, int, float)):
+            continue
+        if field.type == FieldDescriptor.TYPE_MESSAGE:
+            messages = (value,) if isinstance(value, Message) else value
+            if not all(map(_is_utf8, messages)):
+                return False
+        elif field.type == FieldDescriptor.TYPE_STRING and (isinstance(value, bytes) or bytes in map(type, value)):
+            return False
     return True
 
 

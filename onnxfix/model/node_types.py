@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from functools import lru_cache
 
 import onnx
 from onnx import defs, shape_inference
@@ -41,6 +42,7 @@ class _Walk:
         self.declared = {v.name: v for values in (graph.value_info, graph.output, graph.input) for v in values}
         self.opsets = [onnx.helper.make_opsetid(domain, version) for domain, version in self.scope.opsets.items()]
         self.sizes: Known = {}
+        self.stored: dict[str, onnx.TypeProto] = {}
 
     def found(self) -> dict[str, onnx.ValueInfoProto]:
         """The types that are more than what is declared."""
@@ -79,8 +81,10 @@ class _Walk:
 
     def _type(self, name: str) -> onnx.TypeProto | None:
         if name in self.scope.initializers:
-            tensor = self.scope.initializers[name]
-            return onnx.helper.make_tensor_type_proto(tensor.data_type, tensor.dims)
+            if name not in self.stored:
+                tensor = self.scope.initializers[name]
+                self.stored[name] = onnx.helper.make_tensor_type_proto(tensor.data_type, tensor.dims)
+            return self.stored[name]
         value = self.scope.inferred.get(name) or self.declared.get(name)
         return None if value is None else value.type
 
@@ -141,7 +145,7 @@ def _inferred(
     opsets: list[onnx.OperatorSetIdProto],
 ) -> dict[str, onnx.TypeProto]:
     """What onnx tells of the outputs of one node."""
-    schema = _usable_schema(node, scope.opsets.get(node.domain, 1))
+    schema = _usable_schema(node.op_type, node.domain, scope.opsets.get(node.domain, 1))
     if schema is None or any(True for _ in subgraphs(node)):
         return {}
     try:
@@ -170,12 +174,13 @@ def _telling(schema: defs.OpSchema) -> defs.OpSchema:
     return schema
 
 
-def _usable_schema(node: onnx.NodeProto, version: int) -> defs.OpSchema | None:
+@lru_cache(maxsize=4096)
+def _usable_schema(op_type: str, domain: str, version: int) -> defs.OpSchema | None:
     """The schema at `version`, or the newest one before the operator was deprecated."""
     version = min(version, _INT32_MAX)
     while version > 0:
         try:
-            schema = defs.get_schema(node.op_type, version, node.domain)
+            schema = defs.get_schema(op_type, version, domain)
         except defs.SchemaError:
             return None
         if not schema.deprecated:

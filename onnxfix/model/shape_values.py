@@ -74,6 +74,19 @@ def sizes_of(scope: Scope, known: Known, name: str) -> Sizes | None:
         return None
     if name in known:
         return known[name]
+    stored = _stored(scope)
+    if name not in stored:
+        stored[name] = _of_constant(scope, name)
+    return stored[name]
+
+
+@once
+def _stored(_: Scope) -> dict[str, Sizes | None]:
+    """The sizes of constants that were asked for: many nodes read the same few."""
+    return {}
+
+
+def _of_constant(scope: Scope, name: str) -> Sizes | None:
     tensor = scope.constant(name)
     if tensor is None or tensor.data_type not in _INTEGERS or len(tensor.dims) > 1:
         return None
@@ -197,9 +210,10 @@ def _arithmetic(compute: Callable[[int, int], int]) -> Callable[[Scope, onnx.Nod
         left, right = (*inputs, None)[:2]
         if left is None or right is None or left.dtype != right.dtype:
             return None
-        count = max(len(left.elements), len(right.elements))
-        if any(len(side.elements) not in (1, count) for side in (left, right)):
+        lengths = {len(left.elements), len(right.elements)} - {1}  # one element goes with any number, none included
+        if len(lengths) > 1:
             return None
+        count = next(iter(lengths), 1)
         pairs = zip(_repeated(left, count), _repeated(right, count), strict=True)
         return Sizes(tuple(_computed(compute, a, b) for a, b in pairs), max(left.rank, right.rank), left.dtype)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import onnx
@@ -78,7 +77,7 @@ def _evaluated(scope: Scope, rewrite: Rewrite, found: Match) -> Match | str:
         _refuse_references(expression, found.attributes)
         lets[name] = expression.evaluate(functions, {**names, **lets})
     _refuse_misfits(rewrite, lets)
-    return replace(found, values=values, lets=lets)
+    return found._replace(values=values, lets=lets)
 
 
 def _refuse_references(expression: Expression, attributes: Mapping[str, onnx.AttributeProto | None]) -> None:

@@ -7,7 +7,6 @@ backtracking where a commutative operator's inputs may be swapped.  A refusal sa
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import onnx
 
@@ -89,12 +88,12 @@ class _Search:
         attributes = self._attributes(pattern, node, state)
         if attributes is None:
             return
-        state = replace(state, nodes={**state.nodes, position: index}, attributes=attributes)
+        state = state._replace(nodes={**state.nodes, position: index}, attributes=attributes)
         outputs = self._outputs(pattern, node, state)
         if outputs is None:
             return
         for inputs, rest in self._orders(pattern, node, state):
-            yield from self._bind(list(zip(pattern.inputs, inputs, strict=False)), replace(outputs, rest=rest))
+            yield from self._bind(list(zip(pattern.inputs, inputs, strict=False)), outputs._replace(rest=rest))
 
     def _bind(self, pairs: list[tuple[str, str]], state: Match) -> Iterator[Match]:
         if not pairs:
@@ -109,7 +108,7 @@ class _Search:
             if name == "" and value == "":
                 yield state
             elif name in self.rewrite.optional and state.values.get(name, "") == "":
-                yield replace(state, values={**state.values, name: ""})
+                yield state._replace(values={**state.values, name: ""})
             else:
                 self.refuse("an optional input is given where the pattern has none, or the reverse", len(state.nodes))
             return
@@ -119,7 +118,7 @@ class _Search:
             else:
                 self.refuse(f"{name} would be two different values", len(state.nodes))
             return
-        state = replace(state, values={**state.values, name: value})
+        state = state._replace(values={**state.values, name: value})
         if name not in self.maker:
             yield state
             return
@@ -142,7 +141,7 @@ class _Search:
         if names and names[-1] == self.rewrite.variadic_outputs:
             rest = outputs[len(names) - 1 :]
             values[names.pop()] = next(iter(rest), "")
-            state, outputs = replace(state, rest_outputs=tuple(rest)), outputs[: len(names)]
+            state, outputs = state._replace(rest_outputs=tuple(rest)), outputs[: len(names)]
         for slot, value in enumerate(outputs):
             name = names[slot] if slot < len(names) else ""
             if name:
@@ -152,7 +151,7 @@ class _Search:
             elif value and (value in self.scope.users or value in self.scope.output_set):
                 self.refuse(f"{node.op_type} has another output, {value!r}, in use", len(state.nodes))
                 return None
-        return replace(state, values=values)
+        return state._replace(values=values)
 
     def _orders(
         self, pattern: PatternNode, node: onnx.NodeProto, state: Match

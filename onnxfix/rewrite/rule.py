@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import onnx
@@ -86,8 +87,7 @@ class Rewrite:
         return frozenset(name for node in self.pattern if not node.is_constant for name in node.outputs if name)
 
 
-@dataclass(frozen=True)
-class Match:
+class Match(NamedTuple):
     """Where a rewrite fits.
 
     `nodes` maps pattern positions to node indexes; `values` pattern names to value names ("" when absent);
@@ -100,7 +100,7 @@ class Match:
     attributes: Mapping[str, onnx.AttributeProto | None]
     rest: tuple[str, ...] = ()
     rest_outputs: tuple[str, ...] = ()
-    lets: Mapping[str, Any] = field(default_factory=dict)
+    lets: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
