@@ -5,7 +5,7 @@ A fix that is left out takes along those that build on it, because they find not
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import onnx
@@ -19,11 +19,13 @@ from onnxfix.fixpoint.rounds import Outcome, key_of
 from onnxfix.model import Model
 from onnxfix.model.file import external_tensors
 from onnxfix.model.inference import typed_scopes
+from onnxfix.model.scope import Scope
+from onnxfix.opset.inline import called, functions_of
 from onnxfix.records import AppliedFix, Culprit, Verdict
 from onnxfix.rewrite.rule import Rule
 
-HOPS = (0, 1, 2)
-"""So far around a guilty fix the minimal example may reach."""
+HOPS = ((0, True), (1, False), (1, True), (2, False), (2, True))
+"""So far before a guilty fix, and behind it too, the minimal example may reach."""
 
 _LARGE_EXAMPLE = 1 << 16
 
@@ -100,25 +102,44 @@ class Investigation:
         """(a minimal model as ONNX text, how its outputs differ), two empty texts when none is found."""
         from onnxfix.isolate.candidates import kept
         from onnxfix.isolate.extract import neighbours
+        from onnxfix.isolate.minimal import thinned
 
         options = replace(self.options, select=(entry.code,), opset=None, request=NO_REQUEST)
-        for scope in typed_scopes(self.original)[0]:
-            index = next((i for i, n in enumerate(scope.nodes) if entry.node in (n.name, *n.output)), None)
-            if scope.label != entry.scope or index is None or scope.is_function:
-                continue
-            for hops in HOPS:
-                proto = kept(scope, neighbours(scope, [index], hops))
-                said = self._broken(proto, options) if proto is not None else ""
-                if proto is not None and said:
-                    return _text(self.original.with_proto(proto)), said
+        for scope, index in self._places(entry):
+
+            def broken(others: Sequence[int], scope: Scope = scope, index: int = index) -> str:
+                return self._broken(kept(scope, [*others, index]), entry, options)
+
+            for hops, both in HOPS:
+                others = [place for place in neighbours(scope, [index], hops, both=both) if place != index]
+                if broken(others):
+                    few = thinned(others, lambda chosen: bool(broken(chosen)))
+                    proto = kept(scope, [*few, index])
+                    assert proto is not None
+                    return _text(self.original.with_proto(proto)), broken(few)
         return "", ""
 
-    def _broken(self, proto: onnx.ModelProto, options: Options) -> str:
-        """What a repair of this part by the rule alone gets wrong, "" when nothing."""
+    def _places(self, entry: AppliedFix) -> Iterator[tuple[Scope, int]]:
+        """Where the fix is: the node itself or, when that is in a function, those that call the function."""
+        scopes = typed_scopes(self.original)[0]
+        functions = functions_of(self.original.proto)
+        inside = next((scope for scope in scopes if scope.is_function and scope.label == entry.scope), None)
+        for scope in scopes:
+            for index, node in enumerate(scope.nodes if not scope.is_function else ()):
+                own = scope.label == entry.scope and entry.node in (node.name, *node.output)
+                if own or (inside is not None and functions.get(called(node)) is inside.proto):
+                    yield scope, index
+                    break
+
+    def _broken(self, proto: onnx.ModelProto | None, entry: AppliedFix, options: Options) -> str:
+        """What a repair of this part by the rule alone gets wrong, "" when nothing, or when this fix is not in it."""
+        if proto is None:
+            return ""
         piece = self.original.with_proto(proto)
         try:
             outcome = repaired(piece, self.rules, options)
-            verdict = self.judge(piece, outcome) if outcome.journal else Verdict()
+            there = any(fix.node == entry.node for fix in outcome.journal)
+            verdict = self.judge(piece, outcome) if there else Verdict()
         except OnnxfixError:
             return ""
         return next((check.reason for check in verdict.checks if check.outcome == "failed"), "")

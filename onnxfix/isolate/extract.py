@@ -92,14 +92,17 @@ def _refuse_in_function(scopes: Sequence[Scope], name: str) -> None:
 _UNTYPED = "values inside a function have no types, so nothing can be cut out of it"
 
 
-def neighbours(scope: Scope, start: Iterable[int], hops: int) -> list[int]:
-    """These nodes and those at most `hops` steps before or behind them, Constants not counted, in order."""
+def neighbours(scope: Scope, start: Iterable[int], hops: int, *, both: bool = True) -> list[int]:
+    """These nodes and those at most `hops` steps before or, with `both`, behind them, in order.
+
+    Constants are not counted.
+    """
     found = set(start)
     edge = set(found)
     for _ in range(hops):
         made = {name for index in edge for name in scope.nodes[index].output if name}
         before = {scope.producer[name][0] for name in reads(scope, edge) if name in scope.producer}
-        behind = {user for name in made for user, _ in scope.users.get(name, ())}
+        behind = {user for name in made for user, _ in scope.users.get(name, ()) if both}
         edge = {index for index in (before | behind) - found if scope.nodes[index].op_type != "Constant"}
         found |= edge
     return sorted(found)

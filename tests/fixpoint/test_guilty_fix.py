@@ -58,6 +58,32 @@ def test_the_example_alone_shows_the_failure(folder: Path, tmp_path: Path) -> No
     assert alone.verdict.outcome == "failed"
 
 
+def test_the_example_has_no_node_that_it_does_not_need(folder: Path, tmp_path: Path) -> None:
+    """The reader of the guilty node is an If, whose body the rule breaks too: it is not in the example."""
+    write_rule(folder, "TST003", "a = Tanh (x)\ny = Tanh (a)", "y = Tanh (x)")
+    text = """g (float[2,3] x, bool c) => (float[2,3] y)
+    { s = Sin(x) [one] a = Tanh(s) [wrong] b = Tanh(a) [f] y = If (c)
+      <then_branch = t () => (float[2,3] p) { k = Tanh(b) [too] p = Tanh(k) },
+       else_branch = e () => (float[2,3] q) { q = Abs(b) }> }"""
+    report, _ = repaired(text, folder, tmp_path)
+    examples = {culprit.node: onnx.parser.parse_model(culprit.example) for culprit in report.culprits}
+    assert {name: len(model.graph.node) for name, model in examples.items()} == {"wrong": 2, "too": 2}
+    assert [node.name for node in examples["wrong"].graph.node] == ["one", "wrong"]
+
+
+def test_an_example_of_a_fix_in_a_function_calls_the_function(folder: Path, tmp_path: Path) -> None:
+    file = tmp_path / "m.onnx"
+    text = """<ir_version: 8, opset_import: ["" : 17, "own" : 1]>
+      g (float[2,3] x) => (float[2,3] y) { a = Sin(x) [call] b = own.f(a) y = Exp(b) }
+      <domain: "own", opset_import: ["" : 17]> f (v) => (u) { w = Tanh(v) [wrong] u = Relu(w) }"""
+    onnx.save(onnx.parser.parse_model(text), file)
+    report = onnxfix.repair(file, tmp_path / "out.onnx", rules=[folder], select=["own"], verify="numeric")
+    (culprit,) = report.culprits
+    example = onnx.parser.parse_model(culprit.example)
+    assert [node.name for node in example.graph.node] == ["call"] and len(example.functions) == 1
+    assert onnxfix.repair(example, rules=[folder], select=["TST001"], verify="numeric").verdict.outcome == "failed"
+
+
 def test_several_wrong_rules_are_all_named(folder: Path, tmp_path: Path) -> None:
     write_rule(folder, "TST002", "a = Neg (x)\ny = Neg (a)", "y = Neg (x)")
     text = "g (float[2,3] x) => (float[2,3] y) { a = Relu(x) b = Sub(a, x) c = Neg(b) y = Neg(c) }"
