@@ -100,7 +100,7 @@ def archive(found: BugReport) -> bytes:
 
 
 def _sections(found: BugReport, beside: bool) -> Iterator[str]:
-    told = _asked(found)
+    told = _one_line(_asked(found))
     yield (
         f"# {Path(found.model).name}: {told if ' ' not in told else 'a command'} fails"
         if found.failure

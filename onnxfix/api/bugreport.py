@@ -10,6 +10,7 @@ from typing import Any
 from onnxfix import engine, sandbox
 from onnxfix.api.bugpage import BugReport, archive, markdown
 from onnxfix.api.check import check as diagnosed
+from onnxfix.api.destination import destination_of
 from onnxfix.api.doctor import doctor
 from onnxfix.api.failing import Failing
 from onnxfix.api.reproduction import Reproduction, reproduction
@@ -17,6 +18,7 @@ from onnxfix.engine.backend import choose
 from onnxfix.engine.parse import parse
 from onnxfix.errors import Irreducible, OnnxfixError
 from onnxfix.files import write_whole
+from onnxfix.model import load
 
 
 def bug_report(
@@ -44,6 +46,7 @@ def bug_report(
     failing.refuse_senseless(inputs)
     if goal.suffix not in (".zip", ".md"):
         raise OnnxfixError("is neither .zip nor .md", where=str(goal), hint="choose another -o")
+    destination_of(load(path), goal, in_place=False, may_replace=False)
     progress("looking at this machine")
     machine = doctor()
     progress("checking the model")

@@ -124,16 +124,25 @@ def read_arrays(path: Path) -> dict[str, Array]:
     try:
         with np.load(path, allow_pickle=False) as file:
             return {name: file[name] for name in file.files}
-    except (OSError, ValueError, AttributeError, EOFError, zipfile.BadZipFile) as error:
+    except OSError as error:
+        raise _unreadable(path, error) from None
+    except (ValueError, AttributeError, EOFError, zipfile.BadZipFile) as error:
         hint = "numpy.savez writes one, without object arrays"
         raise OnnxfixError(f"is not a readable .npz file: {error}", where=str(path), hint=hint) from None
+
+
+def _unreadable(path: Path, error: OSError) -> OnnxfixError:
+    """The one line for a file that is not there, a folder, or another's."""
+    return OnnxfixError(f"cannot be read: {error.strerror or error}", where=str(path))
 
 
 def read_array(path: Path) -> Array:
     """The array of a .npy file. Raises OnnxfixError for a file that cannot be read."""
     try:
         array = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except OSError as error:
+        raise _unreadable(path, error) from None
+    except (ValueError, EOFError, zipfile.BadZipFile) as error:
         raise OnnxfixError(f"is not a readable .npy file: {error}", where=str(path)) from None
     if not isinstance(array, np.ndarray):
         raise OnnxfixError("holds several arrays", where=str(path), hint="give it as --inputs")

@@ -163,6 +163,15 @@ def test_a_program_that_crashes(tmp_path: Path) -> None:
     assert found.failure.startswith("SIGSEGV") and typed(goal, tmp_path / "empty").endswith(("exit 139", "exit -11"))
 
 
+def test_where_it_cannot_be_written_is_told_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("onnxfix.api.bugreport.doctor", None)  # calling it would be a TypeError
+    whole = saved(tmp_path / "m.onnx", OVERFLOW, w=SECRET)
+    (tmp_path / "folder.zip").mkdir()
+    for goal, said in ((tmp_path / "no" / "r.zip", "there is no folder"), (tmp_path / "folder.zip", "is a folder")):
+        with pytest.raises(OnnxfixError, match=said):
+            onnxfix.bug_report(whole, goal, check="nan")
+
+
 def test_a_model_that_is_well(tmp_path: Path) -> None:
     whole = saved(tmp_path / "m.onnx", HEAD + "g (float[2] x) => (float[2] y) { y = Relu(x) }")
     found = onnxfix.bug_report(whole, tmp_path / "r.md", check="nan")

@@ -55,6 +55,12 @@ def test_file_that_is_no_npz(verify: Verify, npz: Path) -> None:
         verify(RELU, RELU, inputs=npz)
 
 
+def test_file_that_is_not_there(verify: Verify, npz: Path) -> None:
+    with pytest.raises(OnnxfixError) as caught:
+        verify(RELU, RELU, inputs=npz)
+    assert str(caught.value) == f"{npz}: cannot be read: No such file or directory"
+
+
 def test_strings_and_shared_dimensions(verify: Verify, npz: Path) -> None:
     text = "g (string[N] a, string[N] b) => (string[N] y, string[N] z) { y = Identity(a) z = Identity(b) }"
     np.savez(npz, a=np.array(["x", "yy"]), b=np.array(["", "z"]))
