@@ -76,7 +76,7 @@ def test_inputs_that_do_not_fit(command: str, arrays: dict[str, Any], words: str
     ("options", "words"),
     [
         (["--input", "x"], "write NAME=FILE.npy instead of 'x'"),
-        (["--input", "x=none.npy"], "none.npy: is not a readable .npy file"),
+        (["--input", "x=none.npy"], "none.npy: cannot be read"),
         (["--input", "x=in.npz"], "in.npz: holds several arrays (give it as --inputs)"),
         (["--inputs", "m.onnx"], "m.onnx: is not a readable .npz file"),
         (["--inputs", "empty.npz"], "empty.npz: is not a readable .npz file"),

@@ -82,7 +82,7 @@ def test_a_cut_writes_two_files(onnxfix: Command, folder: Path) -> None:
     ("arguments", "told"),
     [
         (("--freeze", "axes"), "argument --freeze: 'axes' is not NAME=VALUE"),
-        (("--freeze", "axes=@none.npy"), "onnxfix: none.npy: is not a readable .npy file"),
+        (("--freeze", "axes=@none.npy"), "onnxfix: none.npy: cannot be read"),
         (("--freeze", "q=1"), "onnxfix: --freeze: no input is called 'q' (there are: x, axes)"),
         (("--shape", "x=1x4"), "onnxfix: --shape: axis 1 of 'x' is always 3 in the model and cannot be 4"),
         (("--cut", "none"), "onnxfix: --cut: no node or operator is called 'none'"),
