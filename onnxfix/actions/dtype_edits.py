@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
+import numpy as np
 import onnx
 
 from onnxfix.actions.dtype_narrowing import RETYPED, Component, Policy, constants_of, nodes_of, values_of
@@ -36,9 +37,7 @@ def component_edits(scope: Scope, names: Names, policy: Policy, component: Compo
         for position, name in tie.constants:
             uses_of.setdefault(name, set()).add((tie.node, position))
     for name, uses in sorted(uses_of.items()):
-        array = scope.array(name)
-        assert array is not None
-        twin, edit = retyped_constant(scope, names, name, policy.converted(array), uses)
+        twin, edit = retyped_constant(scope, names, name, _converted(scope, policy, name), uses)
         twins |= dict.fromkeys(uses, twin)
         edits.append(edit)
     for index in nodes_of(component):
@@ -47,6 +46,14 @@ def component_edits(scope: Scope, names: Names, policy: Policy, component: Compo
             _retype_attribute(node, policy)
         edits.append(Edit(scope.id, remove=(index,), insert=(node,)))
     return tuple(edits)
+
+
+def _converted(scope: Scope, policy: Policy, name: str) -> Array:
+    """The new values of a constant, of which a large one is never whole in memory in its old type."""
+    tensor = scope.constant(name)
+    assert tensor is not None
+    parts = [policy.converted(part) for part in scope.model.parts(tensor)]
+    return np.concatenate(parts).reshape(tuple(tensor.dims))
 
 
 def changed_node(

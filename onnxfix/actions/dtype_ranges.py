@@ -35,8 +35,7 @@ class Ranges:
         if name not in self._known:
             tensor = self.scope.constant(name)
             whole = tensor is not None and tensor.data_type in OF_TYPE
-            array = self.scope.array(name) if whole else None
-            found = None if array is None else array_range(array)
+            found = union([array_range(part) for part in self.scope.model.parts(tensor)]) if tensor and whole else None
             self._known[name] = self._settled(name, found)
         return self._known[name]
 

@@ -87,9 +87,11 @@ class FloatPolicy:
     def fits(self, node: onnx.NodeProto, position: int, name: str) -> bool:
         """Whether all numbers of a constant are floats, or the node makes floats of them anyway."""
         del position
-        array = self.scope.array(name)
+        tensor = self.scope.constant(name)
+        if tensor is None or not self.scope.model.is_readable(tensor):
+            return False
         to_float = node.op_type == "Cast" and attribute_of(node, "to", 0) == self.target
-        return array is not None and (not self.exact or to_float or same_as_float(array))
+        return not self.exact or to_float or all(map(same_as_float, self.scope.model.parts(tensor)))
 
     def converted(self, array: Array) -> Array:
         """The nearest floats."""

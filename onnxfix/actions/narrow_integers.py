@@ -9,7 +9,7 @@ import onnx
 
 from onnxfix.actions.context import Context
 from onnxfix.actions.dtype_edits import component_edits
-from onnxfix.actions.dtype_intervals import INT32, INT64, inside
+from onnxfix.actions.dtype_intervals import INT32, INT64, array_range, inside
 from onnxfix.actions.dtype_narrowing import Component, components, constants_of, nodes_of, values_of
 from onnxfix.actions.dtype_ranges import ranges_of
 from onnxfix.model.edit import Proposal
@@ -80,7 +80,8 @@ class IntegerPolicy:
 
     def converted(self, array: Array) -> Array:
         """The numbers as int32, those outside clamped."""
-        return np.clip(array, *INT32).astype(np.int32)
+        inside_already = inside(array_range(array), INT32)  # the rule, and a copy of many numbers less
+        return (array if inside_already else np.clip(array, *INT32)).astype(np.int32)
 
 
 def clamps(node: onnx.NodeProto, position: int) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from google.protobuf.message import EncodeError
 from numpy.typing import NDArray
 
 from onnxfix.errors import ModelFileError
-from onnxfix.model.stored import Extent, ModelBytes, StoredFile
+from onnxfix.model.stored import CHUNK, Extent, ModelBytes, StoredFile
 from onnxfix.model.wire import HEAVY, SELF, set_place
 
 Array = NDArray[Any]
@@ -72,6 +73,18 @@ class Model:
         if tensor.data_location != onnx.TensorProto.EXTERNAL:
             return _from_inline(tensor, self.label)
         return _from_bytes(tensor, self.tensor_bytes(tensor), self.label)
+
+    def parts(self, tensor: onnx.TensorProto) -> Iterator[Array]:
+        """The values of a tensor in their order, flat: a few at a time where many lie on disk, else all at once.
+
+        Raises ModelFileError as `array` does.
+        """
+        if tensor.data_location == onnx.TensorProto.EXTERNAL and (extent := self.extent(tensor)).length > CHUNK:
+            dtype = np.dtype(onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type))
+            if math.prod(tensor.dims) * dtype.itemsize == extent.length and CHUNK % dtype.itemsize == 0:
+                yield from (np.frombuffer(data, dtype) for data in extent.chunks())
+                return
+        yield self.array(tensor).reshape(-1)
 
     def is_readable(self, tensor: onnx.TensorProto) -> bool:
         """Whether the values of a tensor may be read in passing: not of one of 256 MiB, nor of more than 1 GiB in all.
