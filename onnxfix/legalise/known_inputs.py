@@ -134,6 +134,8 @@ def _applies(when: Mapping[str, Any] | None, scope: Scope, node: onnx.NodeProto,
         return fed(scope, _given(node.input, places.get(when["input"])))
     if "given" in when:
         return attribute(node, when["attr"]) is not None
+    if "attr" in when and "not_equals" in when:
+        return attribute(node, when["attr"]) not in (None, when["not_equals"])
     if "attr" in when and "equals" in when:
         return bool(attribute(node, when["attr"]) == when["equals"])
     return False
@@ -167,6 +169,8 @@ def _input(limit: Limit, scope: Scope, name: str) -> str:
     fixed = fixed or bool(fact.get("all_zero") and _dtype(scope, name) != "fp8")
     if fixed and fed(scope, name):
         return "must be constant and is an input of the graph"
+    if fact.get("must_be") == "tensor" and scope.constant(name) is not None:
+        return "must not be stored in the model"
     if fact.get("must_be") == "constant" and limit.stage == "parse" and name in _sized(scope):
         return "must be constant and is computed from a shape"
     if "rank" in fact and kind.rank is not None and kind.rank != fact["rank"].get("equals", kind.rank):

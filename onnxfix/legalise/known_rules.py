@@ -7,7 +7,7 @@ from typing import Any
 
 import onnx
 
-from onnxfix.legalise.known_sizes import known_only_when_running
+from onnxfix.legalise.known_sizes import fed, known_only_when_running
 from onnxfix.model.attributes import attribute_of
 from onnxfix.model.scope import Scope
 
@@ -144,8 +144,17 @@ def _cache(scope: Scope, node: onnx.NodeProto) -> str:
     return ""
 
 
+def _cache_outside(scope: Scope, node: onnx.NodeProto) -> str:
+    """TensorRT updates a cache in place: it is an input of the network, and the result an output."""
+    if node.input and not fed(scope, node.input[0]):
+        return f"the cache {node.input[0]} must be an input of the graph"
+    made = node.output[0] if node.output else ""
+    return "" if not scope.id and made in scope.outputs else f"the cache {made} must be an output of the graph"
+
+
 _RULES: dict[str, Callable[[Scope, onnx.NodeProto], str]] = {
     "branch_outputs_same_rank": _branches,
+    "cache_from_outside_and_back": _cache_outside,
     "cache_sizes_known_alike": _cache,
     "condition_given": _condition,
     "listed_bounds_stored": _bounds,

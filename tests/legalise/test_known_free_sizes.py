@@ -34,6 +34,8 @@ FORMS = {
     "{{ y = QuantizeLinear <axis = 1> (x, s, z) }}",
     "dequantized-scales": "g (int8[1,2,4] x, float[{0}] s) => (float[a,b,c] y) <int8[2] z = {{0, 0}}> "
     "{{ y = DequantizeLinear <axis = 1> (x, s, z) }}",
+    "channels-of-groups": "g (float[1,{0},8,8] x, float[2,1,2,2] w) => (float[a,b,c,d] y) "
+    "{{ y = Conv <group = 2> (x, w) }}",
     "cache": "g (float[1,2,{0},4] p, float[1,2,1,4] u, int64[1] w) => (float[a,b,c,d] y) "
     "{{ y = TensorScatter (p, u, w) }}",
     "cache-heads": "g (float[1,{0},3,4] p, float[1,2,1,4] u, int64[1] w) => (float[a,b,c,d] y) "
@@ -107,6 +109,27 @@ PAIRS = {
         "{ i = Identity (k) y = Attention <q_num_heads = 2, kv_num_heads = 2> (q, i, v) }",
         "g (float[1,2,4] q, float[1,2,4] k, float[1,2,4] v) => (float[1,2,4] y) "
         "{ y = Attention <q_num_heads = 2, kv_num_heads = 2> (q, k, v) }",
+        24,
+    ),
+    "stored-update": (
+        "g (float[1,1,2,3] p, int64[1] w) => (float[a,b,c,d] y) <float[1,1,1,3] u = {1, 2, 3}> "
+        "{ y = TensorScatter (p, u, w) }",
+        "g (float[1,1,2,3] p) => (float[a,b,c,d] y) <float[1,1,1,3] u = {1, 2, 3}, int64[1] w = {1}> "
+        "{ v = Neg (p) m = ReduceMax (v) z = Sub (m, m) x = Add (u, z) y = TensorScatter (p, x, w) }",
+        24,
+    ),
+    "cache-in": (
+        "g (float[1,1,2,3] q, float[1,1,1,3] u, int64[1] w) => (float[a,b,c,d] y) "
+        "{ p = Neg (q) y = TensorScatter (p, u, w) }",
+        "g (float[1,1,2,3] p, float[1,1,1,3] q, int64[1] w) => (float[a,b,c,d] y) "
+        "{ u = Neg (q) y = TensorScatter (p, u, w) }",
+        24,
+    ),
+    "cache-out": (
+        "g (float[1,1,2,3] p, float[1,1,1,3] u, int64[1] w) => (float[a,b,c,d] z) "
+        "{ y = TensorScatter (p, u, w) z = Neg (y) }",
+        "g (float[1,1,2,3] p, float[1,1,1,3] u, int64[1] w) => (float[a,b,c,d] z, float[e,f,h,i] y) "
+        "{ y = TensorScatter (p, u, w) z = Neg (y) }",
         24,
     ),
 }
