@@ -44,11 +44,12 @@ def prepare() -> None:
     """
     if sys.stdin is None:
         os.open(os.devnull, os.O_RDONLY)
-    if sys.stdout is None:
+    output = sys.stdout
+    if output is None:
         sys.stdout = _text(os.open(os.devnull, os.O_RDONLY))  # which takes nothing
-    elif sys.stdout is sys.__stdout__ and not sys.stdout.isatty():
+    elif not output.isatty() and sys.__stdout__ == output:
         with suppress(OSError):  # of an output that is no file
-            sys.stdout = _text(sys.stdout.fileno(), sys.stdout.encoding)
+            sys.stdout = _text(output.fileno(), output.encoding)
     if sys.stderr is None:
         sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115 - used until the end
     for stream in (sys.stdout, sys.stderr):
