@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import onnx
 
-from onnxfix.legalise.known_rules import attribute, rule_broken
+from onnxfix.legalise.known_rules import attribute, named, rule_broken
 from onnxfix.legalise.known_sizes import fed, made_by_node
 from onnxfix.model.once import once
 from onnxfix.model.scope import Scope
@@ -134,8 +134,6 @@ def _applies(when: Mapping[str, Any] | None, scope: Scope, node: onnx.NodeProto,
         return fed(scope, _given(node.input, places.get(when["input"])))
     if "given" in when:
         return attribute(node, when["attr"]) is not None
-    if "attr" in when and "not_equals" in when:
-        return attribute(node, when["attr"]) not in (None, when["not_equals"])
     if "attr" in when and "equals" in when:
         return bool(attribute(node, when["attr"]) == when["equals"])
     return False
@@ -196,15 +194,10 @@ def _free(axes: Sequence[int] | bool, scope: Scope, name: str) -> str:
     """
     dims, made = scope.type_of(name).dims or (), made_by_node(scope, name)
     places = range(len(dims)) if isinstance(axes, bool) else [axis for axis in axes if -len(dims) <= axis < len(dims)]
-    free = [place for place in places if _named(dims[place]) or (dims[place] is None and not made)]
+    free = [place for place in places if named(dims[place]) or (dims[place] is None and not made)]
     if not free:
         return ""
     return "must have a known shape" if isinstance(axes, bool) else f"must have a known size at axis {free[0]}"
-
-
-def _named(size: object) -> bool:
-    """Whether a size has a name of the model, not one that shape inference made up."""
-    return isinstance(size, str) and not size.startswith("unk__")
 
 
 def _value(bounds: Mapping[str, Any], array: Any) -> str:

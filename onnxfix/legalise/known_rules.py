@@ -144,6 +144,20 @@ def _cache(scope: Scope, node: onnx.NodeProto) -> str:
     return ""
 
 
+def named(size: object) -> bool:
+    """Whether a size has a name of the model, not one that shape inference made up: TensorRT may know those."""
+    return isinstance(size, str) and not size.startswith("unk__")
+
+
+def _grouped_channels(scope: Scope, node: onnx.NodeProto) -> str:
+    """Of more than one group, where the weights come while running."""
+    if attribute(node, "group") in (None, 1) or len(node.input) < 2 or scope.constant(node.input[1]) is not None:
+        return ""
+    dims = scope.type_of(node.input[0]).dims or ()
+    free = len(dims) > 1 and named(dims[1])
+    return f"the number of channels of {node.input[0]} must be known where there are groups" if free else ""
+
+
 def _cache_outside(scope: Scope, node: onnx.NodeProto) -> str:
     """TensorRT updates a cache in place: it is an input of the network, and the result an output."""
     if node.input and not fed(scope, node.input[0]):
@@ -152,10 +166,21 @@ def _cache_outside(scope: Scope, node: onnx.NodeProto) -> str:
     return "" if not scope.id and made in scope.outputs else f"the cache {made} must be an output of the graph"
 
 
+def _beside_axes(scope: Scope, node: onnx.NodeProto) -> str:
+    """Of a Resize with stored sizes for some axes: the other sizes of its input."""
+    axes, dims = attribute(node, "axes"), scope.type_of(node.input[0]).dims or ()
+    if axes is None or len(node.input) < 4 or not node.input[3] or scope.constant(node.input[3]) is None:
+        return ""
+    resized = {axis % len(dims) for axis in axes} if dims else set()
+    free = [axis for axis, dim in enumerate(dims) if named(dim) and axis not in resized]
+    return f"the size of {node.input[0]} at axis {free[0]} must be known, which is not resized" if free else ""
+
+
 _RULES: dict[str, Callable[[Scope, onnx.NodeProto], str]] = {
     "branch_outputs_same_rank": _branches,
     "cache_from_outside_and_back": _cache_outside,
     "cache_sizes_known_alike": _cache,
+    "channels_of_groups_known": _grouped_channels,
     "condition_given": _condition,
     "listed_bounds_stored": _bounds,
     "mask_of_query_type": _mask_type,
@@ -167,5 +192,6 @@ _RULES: dict[str, Callable[[Scope, onnx.NodeProto], str]] = {
     "same_activations_both_directions": _both_directions,
     "scales_where_the_opset_has_them": _scales,
     "steps_stored_or_int64": _steps,
+    "sizes_beside_axes_known": _beside_axes,
     "stored_operand_of_same_type": _stored_uint8,
 }

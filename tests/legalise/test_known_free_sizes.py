@@ -36,6 +36,8 @@ FORMS = {
     "{{ y = DequantizeLinear <axis = 1> (x, s, z) }}",
     "channels-of-groups": "g (float[1,{0},8,8] x, float[2,1,2,2] w) => (float[a,b,c,d] y) "
     "{{ y = Conv <group = 2> (x, w) }}",
+    "beside-axes": "g (float[{0},1,2,2] x) => (float[a,b,c,d] y) <int64[2] s = {{8, 7}}> "
+    "{{ y = Resize <axes = [2, 3]> (x, , , s) }}",
     "cache": "g (float[1,2,{0},4] p, float[1,2,1,4] u, int64[1] w) => (float[a,b,c,d] y) "
     "{{ y = TensorScatter (p, u, w) }}",
     "cache-heads": "g (float[1,{0},3,4] p, float[1,2,1,4] u, int64[1] w) => (float[a,b,c,d] y) "
@@ -109,6 +111,16 @@ PAIRS = {
         "{ i = Identity (k) y = Attention <q_num_heads = 2, kv_num_heads = 2> (q, i, v) }",
         "g (float[1,2,4] q, float[1,2,4] k, float[1,2,4] v) => (float[1,2,4] y) "
         "{ y = Attention <q_num_heads = 2, kv_num_heads = 2> (q, k, v) }",
+        24,
+    ),
+    "weights-of-groups": (
+        "g (float[1,n,2,2] x, float[2,1,1,1] w) => (float[a,b,c,d] y) { y = Conv <group = 2> (x, w) }",
+        "g (float[1,n,2,2] x) => (float[a,b,c,d] y) <float[2,1,1,1] w = {1, 2}> { y = Conv <group = 2> (x, w) }",
+        24,
+    ),
+    "resized-axes": (
+        "g (float[n,1,m,2] x) => (float[a,b,c,d] y) <int64[2] s = {8, 7}> { y = Resize <axes = [2, 3]> (x, , , s) }",
+        "g (float[1,1,m,2] x) => (float[a,b,c,d] y) <int64[2] s = {8, 7}> { y = Resize <axes = [2, 3]> (x, , , s) }",
         24,
     ),
     "stored-update": (
