@@ -23,6 +23,7 @@ from onnxfix.verify.difference import Difference
 from onnxfix.verify.engine_run import compare_engine
 from onnxfix.verify.fitting import build_fitting
 from onnxfix.verify.inputs import input_specs
+from onnxfix.verify.numeric import draws
 from onnxfix.verify.ranges import watch
 from onnxfix.verify.sizes import levels
 from onnxfix.verify.values import seeded
@@ -114,7 +115,7 @@ class Numeric:
             choices = [feeds] if feeds is not None else _choices(model)
             names = [value.name for value in model.proto.graph.output]
             function = "onnxfix.isolate.runs:disagreements"
-            found = sandbox.default().call(function, str(path), names, choices, timeout=self.timeout)
+            found = sandbox.default().call(function, str(path), names, choices, draws(model), timeout=self.timeout)
         except sandbox.SandboxCrash as crash:
             return Answer(f"crashed {crash.signal}", f"it crashes a runtime: {crash.signal}")
         except OnnxfixError as error:  # it has no baseline: nothing is known to be wrong
@@ -139,7 +140,7 @@ def _differing(wrong: Sequence[Difference | Figures], runtimes: str, reason: str
 
 @dataclass
 class Finite:
-    """Whether NaN or infinity comes out of finite inputs.
+    """Whether a node makes NaN where it reads none, or infinity where it reads none.
 
     Candidates are fed what flows at their borders in the whole model.  `place` is the path to it where it is a graph
     that was inside a node.
@@ -170,7 +171,7 @@ class Finite:
         first = found.first
         name = "/".join(filter(None, (self.place, first.name)))
         figures = ({**asdict(first), "name": name},)
-        return Answer("not finite", f"{name!r} holds {first.flaw}", ((first.scope, first.index),), figures)
+        return Answer(first.flaw, f"{name!r} holds {first.flaw}", ((first.scope, first.index),), figures)
 
 
 def _kind(message: str) -> str:

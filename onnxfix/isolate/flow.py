@@ -23,7 +23,7 @@ class Flow:
     known: dict[str, Any] = field(default_factory=dict)
 
     def values(self, names: Sequence[str]) -> dict[str, Any] | None:
-        """What the whole model computes for these values; None when some is unknown or not finite."""
+        """What the whole model computes for these values; None when some is unknown or holds NaN."""
         stored = {tensor.name for tensor in self.whole.proto.graph.initializer}
         missing = [name for name in names if name not in self.known and name not in self.feeds]
         if missing:
@@ -36,8 +36,9 @@ class Flow:
         if len(wanted) < len([name for name in names if name not in stored]):
             return None
         found = {name: every[name] for name in wanted}
-        return found if all(_finite(array) for array in found.values()) else None
+        return None if any(_has_nan(array) for array in found.values()) else found
 
 
-def _finite(array: Any) -> bool:
-    return not np.issubdtype(getattr(array, "dtype", np.dtype(object)), np.floating) or bool(np.isfinite(array).all())
+def _has_nan(array: Any) -> bool:
+    floating = np.issubdtype(getattr(array, "dtype", np.dtype(object)), np.floating)
+    return floating and bool(np.isnan(array).any())

@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from onnxfix.report.text import Line, counted, sentence, visible
+from onnxfix.report.text import Line, counted, listed, sentence, visible
 
 if TYPE_CHECKING:
     from onnxfix.api.watch import RangeReport
@@ -30,6 +30,9 @@ def range_lines(report: RangeReport) -> Iterator[Line]:
         where = f"{visible(first.name, _NAME)}, made by {first.op_type} {visible(first.node, _NAME)}".rstrip()
         when = f", first in run {first.flawed_run + 1} of {first.runs} of its graph" if first.runs > 1 else ""
         yield (("first not finite: ", "bold red"), f"{where}: {counted(count, 'element')} {first.flaw}{when}")
+    if found.handed_on:
+        said = f"{listed(found.handed_on, 3)}; inputs or stored tensors hold NaN or infinity, and no node makes it"
+        yield (("not finite from the start: ", "yellow"), said)
     if found.keep_fp32:
         nodes = counted(len(found.keep_fp32), "node")
         yield (("must stay in float32: ", "yellow"), f"{nodes}; float16 would change what the model computes")
@@ -42,7 +45,7 @@ def range_lines(report: RangeReport) -> Iterator[Line]:
     yield from (("denormal: ", f"{visible(v.name)}: {counted(v.denormal, 'element')}") for v in denormal[:_SHOWN])
     yield from (("one number everywhere: output ", visible(name)) for name in found.dead)
     yield from (("not watched: ", f"{visible(name)}: {sentence(why)}") for name, why in found.skipped[:_SHOWN])
-    if not (first or found.keep_fp32 or beyond or denormal or found.dead):
+    if not (first or found.handed_on or found.keep_fp32 or beyond or denormal or found.dead):
         yield (("nothing stands out", "green"),)
 
 

@@ -62,10 +62,11 @@ class Range:
 class Watch:
     """The values in the order of the nodes, and what was not watched, with the reason.
 
-    `first` is the first value that was not finite, in the order of running.  `arrays` holds the values themselves where
-    they were asked for, `feeds` what the inputs were.  `inside`, where it was asked for and the first value that is not
-    finite belongs to a graph inside a node: that graph as a model, and what it was fed then.  `readers` are the nodes
-    that read what float16 cannot hold, with the reason.
+    `first` is the first value, in the order of running, that was not finite although all that its node reads was:
+    what hands on a stored infinity is not to blame. `arrays` holds the values themselves where they were asked for,
+    `feeds` what the inputs were. `inside`, where it was asked for and the first value that is not finite belongs to
+    a graph inside a node: that graph as a model, and what it was fed then. `readers` are the nodes that read what
+    float16 cannot hold, with the reason.
     """
 
     values: tuple[Range, ...] = ()
@@ -81,6 +82,11 @@ class Watch:
     def dead(self) -> tuple[str, ...]:
         """The outputs of the model that have one number everywhere."""
         return tuple(value.name for value in self.values if value.constant and value.name in self.outputs)
+
+    @property
+    def handed_on(self) -> tuple[str, ...]:
+        """The values that are not finite where nothing made them so: inputs and stored tensors hold it."""
+        return () if self.first else tuple(value.name for value in self.values if value.flaw)
 
     @property
     def keep_fp32(self) -> dict[str, str]:

@@ -10,12 +10,13 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeGuard
 
 import numpy as np
 
 from onnxfix.errors import OnnxfixError
 from onnxfix.model import Model, load, save
+from onnxfix.model.model import Array
 from onnxfix.model.scope import Scope, name_in_paths, scopes_of, subgraphs
 from onnxfix.opset.inline import called
 from onnxfix.sandbox.progress import tell
@@ -36,6 +37,10 @@ Order = tuple[float, ...]
 """When a value is made: place of the node, step, place of the node inside, step, …, infinity."""
 
 
+Key = tuple[Place, str]
+"""The graph that a value belongs to, and its name there."""
+
+
 @dataclass
 class Seen:
     """A value so far: its path, the scope's, what makes it, and its figures over all runs."""
@@ -52,7 +57,8 @@ class Seen:
 
 @dataclass(frozen=True)
 class Found:
-    """What came out. `first` is the index in `seen` of the value that first was not finite, -1 without one.
+    """What came out. `first` is the index in `seen` of the value that first was not finite although all that its node
+    reads was, -1 without one.
 
     `fed` is what its graph was fed when that is a graph inside a node.
     """
@@ -76,17 +82,28 @@ def watch_here(path: str, asked: Asked, choices: Sequence[Feeds], want: Want) ->
         raise OnnxfixError(f"ONNX Runtime does not run it: {error}") from None
 
 
+@dataclass(frozen=True)
+class Birth:
+    """A value that is not finite although all that its node reads is: when, which, in what graph, fed with what."""
+
+    when: Order
+    key: Key
+    model: Model
+    feeds: Feeds
+
+
 class _Watcher:
     """One run of a model."""
 
     def __init__(self, folder: Path, want: Want) -> None:
         self._folder, self._want = folder, want
         self._units: dict[Place, Unit] = {}
-        self._seen: dict[tuple[Place, str], Seen] = {}
+        self._seen: dict[Key, Seen] = {}
         self._skipped: dict[str, str] = {}
         self._idle: dict[Place, str] = {}
         self._arrays: dict[str, Any] = {}
-        self._first: tuple[Order, tuple[Place, str], Model, Feeds] | None = None
+        self._first: Birth | None = None
+        self._around: dict[Key, Birth] = {}
 
     def run(self, file: Path, asked: Asked, choices: Sequence[Feeds]) -> Found:
         """Runs it, and gathers what was seen in the order of the nodes."""
@@ -97,9 +114,11 @@ class _Watcher:
         keys = sorted(self._seen, key=lambda key: (*key[0], self._seen[key].index, math.inf))
         skipped = {path: "it did not run" for path in self._idle.values() if path} | self._skipped
         found = Found(tuple(map(self._seen.__getitem__, keys)), tuple(skipped.items()), self._arrays, choice)
-        if self._first is None:
+        births = [self._first, *(birth for birth in self._around.values() if not self._is_flawed_inside(birth))]
+        first = min(filter(None, births), key=lambda birth: birth.when, default=None)
+        if first is None:
             return found
-        _, key, graph, feeds = self._first
+        key, graph, feeds = first.key, first.model, first.feeds
         found = replace(found, first=keys.index(key))
         if not key[0] or self._want != "inside":
             return found
@@ -134,12 +153,34 @@ class _Watcher:
         seen.figures = merged(seen.figures, figures) if seen.runs else figures
         if figures.get("nan") or figures.get("infinite"):
             seen.flawed_run = seen.runs if seen.flawed_run < 0 else seen.flawed_run
-            when = (*order, seen.index, math.inf)
-            if self._first is None or when < self._first[0]:
-                self._first = when, key, graph.model, feeds
+            if self._is_made(graph, seen.index, figures, feeds):
+                birth = Birth((*order, seen.index, math.inf), key, graph.model, feeds)
+                if seen.index in dict(graph.borders):
+                    self._around.setdefault(key, birth)
+                elif self._first is None or birth.when < self._first.when:
+                    self._first = birth
         seen.runs += 1
         if seen.runs == 1:
             tell(len(self._seen))
+
+    def _is_made(self, graph: Unit, index: int, figures: Mapping[str, Any], feeds: Feeds) -> bool:
+        """Whether what a node makes is not finite although all that it reads is: a mask of -inf is only handed on."""
+        kind = "nan" if figures.get("nan") else "infinite"
+        read = dict(graph.borders).get(index, graph.scope.nodes[index].input)
+        return not any(self._holds(graph, name, feeds, kind) for name in read if name)
+
+    def _holds(self, graph: Unit, name: str, feeds: Feeds, kind: str) -> bool:
+        seen = self._seen.get((graph.place, name))
+        if seen is not None:
+            return bool(seen.figures.get(kind))
+        value = feeds[name] if name in feeds else graph.scope.array(name)
+        arrays = value if isinstance(value, list) else [value]
+        return any(figures_of(array).get(kind) for array in arrays if _plain(array))
+
+    def _is_flawed_inside(self, birth: Birth) -> bool:
+        """Whether something inside the node that makes the value was not finite: it was made there, or handed on."""
+        inside = (*birth.key[0], self._seen[birth.key].index)
+        return any(seen.flawed_run >= 0 for key, seen in self._seen.items() if key[0][: len(inside)] == inside)
 
     def _enter(self, graph: Unit, index: int, path: str, values: Feeds, order: Order) -> None:
         """What is inside a node that reads these values: the function that it calls, or its graphs, step by step."""
@@ -178,7 +219,7 @@ class _Watcher:
         return self._units[place]
 
 
-def _plain(value: Any) -> bool:
+def _plain(value: Any) -> TypeGuard[Array]:
     return isinstance(value, np.ndarray) and (value.dtype.kind in "biuf" or value.dtype.name == "bfloat16")
 
 

@@ -98,3 +98,15 @@ def test_sequences_are_borders_too(tmp_path: Path) -> None:
     np.savez(tmp_path / "in.npz", x=np.full((2, 2), 9, np.float32))
     report = onnxfix.reduce(model, tmp_path / "small.onnx", check="nan", inputs=tmp_path / "in.npz")
     assert [item.op_type for item in report.origin] == ["Mul"]
+
+
+def test_a_mask_of_infinity_is_not_taken_for_the_failure(tmp_path: Path) -> None:
+    """The NaN comes up in the Softmax of a row that is masked as a whole; the mask is what it is fed."""
+    text = """g (float[2,2] x, bool[2,2] m) => (float[2,2] y) <float none = {0}>
+      { k = Where(m, none, low) a = Add(x, k) [soft] s = Softmax(a) y = Neg(s) }"""
+    model = onnx.parser.parse_model(HEAD + text)
+    model.graph.initializer.append(onnx.numpy_helper.from_array(np.array(-np.inf, np.float32), "low"))
+    np.savez(tmp_path / "in.npz", x=np.ones((2, 2), np.float32), m=np.array([[False, False], [True, True]]))
+    report = onnxfix.reduce(model, tmp_path / "small.onnx", check="nan", inputs=tmp_path / "in.npz")
+    assert [item.node for item in report.origin] == ["soft"] and report.failure == "'s' holds NaN"
+    assert not report.complaint

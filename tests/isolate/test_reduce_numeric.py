@@ -65,3 +65,11 @@ def test_gentle_inputs_where_others_are_refused(tmp_path: Path) -> None:
       s = Neg(x) n = LpNormalization <axis = 1, p = 1> (s) j = Mul(i, i) k = Mul(j, j) g = Gather(n, k) y = Neg(g) }"""
     report = onnxfix.reduce(onnx.parser.parse_model(text), tmp_path / "small.onnx", check="numeric")
     assert [item.op_type for item in report.origin] == ["LpNormalization"]
+
+
+def test_random_outputs_are_no_failure(tmp_path: Path) -> None:
+    text = """<ir_version: 8, opset_import: ["" : 17]> g (float[64] x) => (float[64] y, float[64] z)
+      <float r = {0.5}, bool t = {1}>
+      { y = Dropout(x, r, t) z = RandomNormalLike(x) }"""
+    with pytest.raises(OnnxfixError, match="does not fail the check `numeric`"):
+        onnxfix.reduce(onnx.parser.parse_model(text), tmp_path / "small.onnx", check="numeric")

@@ -154,3 +154,35 @@ def test_inputs_that_nobody_can_make_up_are_told_with_their_model(tmp_path: Path
     )
     with pytest.raises(OnnxfixError, match=r"m\.onnx: input 'o' is an optional, so no values can be made up for it"):
         onnxfix.watch(file)
+
+
+MASKED = """g (float[2,2] x, bool[2,2] m) => (float[2,2] y) <float none = {0}>
+{ low = Constant <value_float = -inf> () k = Where(m, none, low) [add] a = Add(x, k) [soft] s = Softmax(a)
+  y = Neg(s) }"""
+
+
+def masked(tmp_path: Path, mask: list[list[bool]]) -> onnxfix.RangeReport:
+    model = onnx.parser.parse_model(HEAD + MASKED.replace("-inf", "0.0"))
+    model.graph.node[0].attribute[0].f = -np.inf
+    np.savez(tmp_path / "in.npz", x=np.ones((2, 2), np.float32), m=np.array(mask))
+    return onnxfix.watch(model, tmp_path / "in.npz")
+
+
+def test_a_mask_of_infinity_is_handed_on_and_not_made(tmp_path: Path) -> None:
+    report = masked(tmp_path, [[True, False], [True, True]])
+    assert report.watch.first is None and report.exit_code == 0 and report.watch.handed_on == ("k", "a")
+    said = ["".join(piece if isinstance(piece, str) else piece[0] for piece in line) for line in range_lines(report)]
+    assert said[1].startswith("not finite from the start: k, a; inputs or stored tensors hold")
+
+
+def test_nan_that_a_mask_makes_is_found_where_it_comes_up(tmp_path: Path) -> None:
+    """A row that is masked as a whole."""
+    first = masked(tmp_path, [[False, False], [True, True]]).watch.first
+    assert first is not None and (first.node, first.flaw, first.nan) == ("soft", "NaN", 2)
+
+
+def test_inputs_that_are_not_finite_are_not_blamed_on_nodes(tmp_path: Path) -> None:
+    np.savez(tmp_path / "in.npz", x=np.array([np.nan, 1], np.float32))
+    model = onnx.parser.parse_model(HEAD + "g (float[2] x) => (float[2] y) { a = Neg(x) y = Abs(a) }")
+    report = onnxfix.watch(model, tmp_path / "in.npz")
+    assert report.watch.first is None and report.watch.handed_on == ("a", "y")

@@ -225,3 +225,17 @@ def test_small_borders_are_read_together(
     found = watch_here(str(tmp_path / "m.onnx"), asked, [{"v0": X}], "figures")
     assert len([seen for seen in found.seen if seen.scope]) == 40
     assert fewer - 4 <= runs <= fewer
+
+
+MASK_INSIDE = """g (float[2] x, bool c) => (float[2] z) <float one = {1}>
+{ [f] z = If (c) <then_branch = t () => (float[2] u) { u = Mul(x, low) },
+  else_branch = e () => (float[2] v) { [bad] v = Log(x) }> }"""
+
+
+@pytest.mark.parametrize(("branch", "first"), [(True, ""), (False, "f/else_branch/v")])
+def test_infinity_that_a_graph_inside_hands_on_is_not_made_by_its_node(branch: bool, first: str) -> None:
+    model = onnx.parser.parse_model(HEAD + MASK_INSIDE)
+    model.graph.initializer.append(onnx.numpy_helper.from_array(np.array(-np.inf, np.float32), "low"))
+    found = watch(load(model), {"x": np.array([0, 2], np.float32) if not branch else X, "c": np.array(branch)})
+    assert (found.first.name if found.first else "") == first
+    assert bool(found.handed_on) == branch
