@@ -8,7 +8,7 @@ import os
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from onnxfix.errors import OnnxfixError
 
@@ -47,7 +47,7 @@ def prepare() -> None:
     output = sys.stdout
     if output is None:
         sys.stdout = _text(os.open(os.devnull, os.O_RDONLY))  # which takes nothing
-    elif not output.isatty() and sys.__stdout__ == output:
+    elif not output.isatty() and _is_of_the_process(output):
         with suppress(OSError):  # of an output that is no file
             sys.stdout = _text(output.fileno(), output.encoding)
     if sys.stderr is None:
@@ -55,6 +55,11 @@ def prepare() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+
+
+def _is_of_the_process(stream: TextIO) -> bool:
+    """Whether nobody has put another one in the place of the process's own standard output."""
+    return stream is sys.__stdout__
 
 
 def _text(descriptor: int, encoding: str | None = None) -> io.TextIOWrapper:
