@@ -15,6 +15,7 @@ from benchmarks.prediction_page import Verdict, lines, page
 from benchmarks.prediction_peers import verdicts_of
 from benchmarks.variants import variants
 from fixtures import small
+from onnxfix.records import CHOSEN
 from onnxfix.targets import resolve
 
 ROWS = [
@@ -63,8 +64,8 @@ def test_variants_are_valid_and_new() -> None:
 
 
 def test_a_disagreement_needs_a_class() -> None:
-    missed = Verdict("x", "node", "Reshape", "", "kOPT values for profile 0 violate shape constraints")
-    assert "made up" in prediction._explanation(missed)
+    missed = Verdict("x", "node", "Reshape", "", f"refuses it: {CHOSEN}it was asked for x of 1x3")
+    assert "without recorded inputs" in prediction._explanation(missed)
     assert prediction._explanation(Verdict("x", "node", "Relu", "", "some other words")) == ""
     assert (
         prediction._explanation(Verdict("x", "node", "Relu", missed.said, "")) == ""
