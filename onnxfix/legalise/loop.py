@@ -37,10 +37,10 @@ def legalise(
 
     `build` gives the engine check of a candidate; its details hold the errors.  A model that the target takes comes
     back unchanged.  The last attempt's outcome tells in `remaining` which nodes are still refused.  `fitted` gives the
-    check for other sizes than those a refused candidate was asked with: of the model as it came, the last resort where
-    no rewrite helps, and none is held back.
+    check for other sizes than those a refused candidate was asked with: of the model as it came and of the last that
+    was built, the last resort where no rewrite helps, and none is held back.
     """
-    refusals, first = NOTHING, outcome
+    refusals, asked = NOTHING, [outcome]
     check = build(outcome)
     for _ in range(MAX_TRIALS):
         if check.outcome != "failed" or not check.details.get("errors"):
@@ -54,11 +54,13 @@ def legalise(
         if len(outcome.journal) == done:
             break
         check = build(outcome)
+        asked = [asked[0], outcome]
     held = any(finding.level == "error" for finding, _ in outcome.withheld)
     if check.outcome == "failed" and not held:
-        check = fitted(first, check)
-        if check.outcome == "passed":
-            return Attempt(first, check)
+        for candidate in asked:
+            fitting = fitted(candidate, check)
+            if fitting.outcome == "passed":
+                return Attempt(candidate, fitting)
     return Attempt(outcome, check, refusals)
 
 

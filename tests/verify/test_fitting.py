@@ -116,6 +116,16 @@ def test_a_repair_comes_first(tmp_path: Path) -> None:
 
 
 @rtx
+def test_a_repaired_model_is_asked_for_sizes_that_fit_too(tmp_path: Path) -> None:
+    path = saved(tmp_path, "g (float[3,4] x, int64[n] s) => (float[a,b] y) { y = Reshape (x, s) }")
+    assert onnxfix.check(path, target="rtx1.7").state == "repairable"
+    report = onnxfix.repair(path, tmp_path / "out.onnx", target="rtx1.7")
+    engine = report.verdict.of("engine")
+    assert engine is not None and "with s = [1, -1] only" in engine.reason
+    assert [fix.code for fix in report.fixes] == ["OFX414"] and not report.exit_code
+
+
+@rtx
 def test_check_tells_what_its_verdict_rests_on(tmp_path: Path) -> None:
     report = onnxfix.check(saved(tmp_path, FITTING["bounds"][0]), target="rtx1.7")
     assert report.state == "ready" and report.asked
