@@ -43,8 +43,8 @@ class Target:
     def monotonic(self) -> float:
         return self.clock
 
-    def verify(self, _path: Path, _target: object, *, timeout: float, run: bool) -> Check:
-        assert not run
+    def verify(self, _path: Path, *, target: object, timeout: float, run: bool) -> Check:
+        assert target and not run
         self.limits.append(timeout)
         self.clock += min(self.takes, timeout)
         late = self.takes > timeout

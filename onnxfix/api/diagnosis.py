@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal
 
 from onnxfix.actions import Context
@@ -18,7 +19,7 @@ from onnxfix.legalise import Answer, answer_of, known_refusals, legalise
 from onnxfix.model import Model
 from onnxfix.model.inference import DEADLY
 from onnxfix.model.origin import origin_of
-from onnxfix.records import Diagnostic, State
+from onnxfix.records import Check, Diagnostic, State
 from onnxfix.rewrite.rule import Rule
 from onnxfix.targets import operator_source
 
@@ -144,11 +145,16 @@ def _state(model: Model, rules: Sequence[Rule], refusals: Refusals, answer: Answ
     except NotConverged:
         return "blocked"
     if answer.asked:
-        attempt = legalise(outcome, rules, library.options, library.says, lambda _, refused: refused)
+        attempt = legalise(outcome, rules, library.options, library.says, partial(_fits_rewritten, library))
         outcome = attempt.outcome
         if attempt.engine is not None and attempt.engine.outcome == "failed":
             return "blocked"
     return "blocked" if any(_errors_left(outcome)) else "repairable"
+
+
+def _fits_rewritten(library: Library, outcome: Outcome, refused: Check) -> Check:
+    """The word on a rewritten model for sizes that fit it; on the model as it came it is asked for elsewhere."""
+    return library.fits(outcome, refused) if outcome.journal else refused
 
 
 def _errors_left(outcome: Outcome) -> Iterator[Literal[True]]:
