@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from typing import Literal
 
 from onnxfix.actions import Context
@@ -60,19 +60,28 @@ def checked(
     if context.complaint.startswith(DEADLY) or not library.present:
         return _judged(model, rules, seen, Answer(), library)
     check = library.says(Outcome(model))
-    found = _judged(model, rules, seen, answer_of(check, context.scopes, options.target), library)
+    fitting = cache(partial(library.fits, Outcome(model), check))
+
+    def fitted(made: Outcome, refused: Check) -> Check:
+        """The word on a rewritten model for sizes that fit it, where none fit the model as it came."""
+        return library.fits(made, refused) if made.journal and fitting().outcome != "passed" else refused
+
+    found = _judged(model, rules, seen, answer_of(check, context.scopes, options.target), library, fitted)
     held = any(item.level == "error" and item.fix == "unsafe" for item in found.diagnostics)
-    if check.outcome == "failed" and found.state == "blocked" and not held:
-        fitting = library.fits(Outcome(model), check)
-        if fitting.outcome == "passed":
-            return _judged(model, rules, seen, answer_of(fitting, context.scopes, options.target), library)
+    if check.outcome == "failed" and found.state == "blocked" and not held and fitting().outcome == "passed":
+        return _judged(model, rules, seen, answer_of(fitting(), context.scopes, options.target), library)
     return found
 
 
 def _judged(
-    model: Model, rules: Sequence[Rule], seen: tuple[Context, list[Finding]], answer: Answer, library: Library
+    model: Model,
+    rules: Sequence[Rule],
+    seen: tuple[Context, list[Finding]],
+    answer: Answer,
+    library: Library,
+    fitted: Callable[[Outcome, Check], Check] = lambda _, refused: refused,
 ) -> Checked:
-    """What was seen in the model, in the light of the target's answer."""
+    """What was seen in the model, in the light of the target's answer; `fitted` is that of `legalise`."""
     (context, findings), options = seen, library.options
     refusals = _merged(answer, context, options)
     refused = bool(answer.asked) and not answer.taken
@@ -85,7 +94,7 @@ def _judged(
     if context.complaint.startswith(DEADLY):
         state = "blocked"
     elif refused or any(item.level == "error" for item in diagnostics):
-        state = _state(model, rules, refusals, answer, library)
+        state = _state(model, rules, refusals, answer, library, fitted)
     if state == "repairable":  # other fixes take care of it
         diagnostics = [item for item in diagnostics if item.code != UNREPAIRED]
     return Checked(tuple(diagnostics), context.complaint, state, answer)
@@ -137,7 +146,14 @@ def _told(finding: Finding, refusals: Refusals, answer: Answer, options: Options
     return replace(plain, said=said, source=source, origin=origin)
 
 
-def _state(model: Model, rules: Sequence[Rule], refusals: Refusals, answer: Answer, library: Library) -> State:
+def _state(
+    model: Model,
+    rules: Sequence[Rule],
+    refusals: Refusals,
+    answer: Answer,
+    library: Library,
+    fitted: Callable[[Outcome, Check], Check],
+) -> State:
     """Whether safe fixes make the target take the model: tried, and asked again where the target is here."""
     library.progress("trying the repair")
     try:
@@ -145,16 +161,11 @@ def _state(model: Model, rules: Sequence[Rule], refusals: Refusals, answer: Answ
     except NotConverged:
         return "blocked"
     if answer.asked:
-        attempt = legalise(outcome, rules, library.options, library.says, partial(_fits_rewritten, library))
+        attempt = legalise(outcome, rules, library.options, library.says, fitted)
         outcome = attempt.outcome
         if attempt.engine is not None and attempt.engine.outcome == "failed":
             return "blocked"
     return "blocked" if any(_errors_left(outcome)) else "repairable"
-
-
-def _fits_rewritten(library: Library, outcome: Outcome, refused: Check) -> Check:
-    """The word on a rewritten model for sizes that fit it; on the model as it came it is asked for elsewhere."""
-    return library.fits(outcome, refused) if outcome.journal else refused
 
 
 def _errors_left(outcome: Outcome) -> Iterator[Literal[True]]:
