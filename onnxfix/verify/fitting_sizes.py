@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import operator
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TypeGuard
 
 from onnxfix.engine import InputRange
@@ -22,10 +23,11 @@ def fitting_sizes(model: Model, specs: Sequence[InputSpec], profile: Sequence[In
     """A size for each name of a dimension, one after the other.
 
     The first that shape inference does not refuse of: the sizes that other inputs and stored tensors of the same rank
-    have at that axis, the best size of `profile`, all sizes that inputs have, and 1.
+    have at that axis (those that share most of the other sizes first), the best size of `profile`, all sizes that
+    inputs have, and 1.
     """
     best = {item.name: item.best for item in profile if not item.values}
-    others = _known_sizes(model, specs)
+    shapes = [*(spec.dims for spec in specs), *(tuple(tensor.dims) for tensor in model.proto.graph.initializer)]
     asked = len(model.proto.graph.node) <= MOST_NODES
     sizes: Sizes = {}
     for spec in specs:
@@ -33,22 +35,22 @@ def fitting_sizes(model: Model, specs: Sequence[InputSpec], profile: Sequence[In
             if not isinstance(dim, str) or resolve(dim, sizes) is not None:
                 continue
             own = best[spec.name][axis : axis + 1] if spec.name in best else ()
-            alike = [size for size, _ in others.get((len(spec.dims), axis), Counter()).most_common()]
-            choices = list(dict.fromkeys((*alike, *own, *_every(specs), 1)))[:_MOST_CHOICES]
+            choices = list(dict.fromkeys((*_alike(spec.dims, axis, shapes), *own, *_every(specs), 1)))[:_MOST_CHOICES]
             good = (size for size in choices if not asked or _fits(model, specs, {**sizes, dim: size}))
             sizes[dim] = next(good, choices[0])
     return sizes
 
 
-def _known_sizes(model: Model, specs: Sequence[InputSpec]) -> Mapping[tuple[int, int], Counter[int]]:
-    """How often inputs and stored tensors have a size above 1, by their rank and the axis."""
-    found: dict[tuple[int, int], Counter[int]] = {}
-    shapes = [spec.dims for spec in specs]
-    for dims in (*shapes, *(tuple(tensor.dims) for tensor in model.proto.graph.initializer)):
-        for axis, dim in enumerate(dims):
-            if _counts(dim):
-                found.setdefault((len(dims), axis), Counter())[dim] += 1
-    return found
+def _alike(dims: Sequence[int | str], axis: int, shapes: Sequence[Sequence[int | str]]) -> list[int]:
+    """The sizes above 1 that shapes of the same rank have at an axis, by how many other sizes they share and how many
+    have it."""
+    shared: dict[int, int] = {}
+    found: Counter[int] = Counter()
+    for other in shapes:
+        if len(other) == len(dims) and _counts(size := other[axis]):
+            found[size] += 1
+            shared[size] = max(shared.get(size, 0), sum(map(operator.eq, dims, other)))
+    return sorted(found, key=lambda size: (-shared[size], -found[size]))
 
 
 def _counts(dim: int | str) -> TypeGuard[int]:

@@ -41,6 +41,11 @@ FITTING = {
         "{ y = Attention (q, k, v) }",
         "k of 1x8x32x64",
     ),
+    "keys-as-values": (
+        "g (float16[2,4,3,d] q, float16[n,h,t,d] k, float16[n,h,5,d] v) => (float16[e,f,i,j] y) "
+        "{ y = Attention (q, k, v) }",
+        "k of 2x4x5x",
+    ),
     "inner": ("g (float[1,1,2,N] x, float[1,1,5,3] w) => (float[1,1,2,3] y) { y = MatMul (x, w) }", "x of 1x1x2x5"),
 }
 """A model that the builder refuses for all sizes that are made up, and what it is built for."""
