@@ -2,8 +2,9 @@
 
     python -m benchmarks.explain [--list] [--page docs/explain.md]
 
-pasted.yaml has the messages with their threads, in sets that were gathered one after another.  Right is a message whose
-cause is told first; partly, whose cause is told, but not first; wrong, of which something else is told.
+pasted.yaml has the messages with their threads, in sets that were gathered one after another. Right is a message
+whose cause is told first; partly, whose cause is told, but not first; wrong, of which something else is told;
+structural, whose program, operators and next command are told and no cause.
 """
 
 from __future__ import annotations
@@ -18,27 +19,28 @@ from typing import Any
 
 import yaml
 
-from onnxfix.targets import advise
+from onnxfix.targets import Log, advise, read_message
 
 DATA = Path(__file__).with_name("pasted.yaml")
-GRADES = ("right", "partly", "wrong", "nothing")
+GRADES = ("right", "partly", "structural", "wrong", "nothing")
 
 
 @dataclass(frozen=True)
 class Row:
-    """One message: its set, thread, first line, the cause that it has ("" for none that is known) and what is told."""
+    """One message: its set, thread, first line, its cause ("" for none known), what is told, whether it is read."""
 
     set: str
     source: str
     line: str
     cause: str
     told: tuple[str, ...]
+    read: bool = False
 
     @property
     def grade(self) -> str:
         """One of GRADES."""
         if not self.told:
-            return "nothing"
+            return "structural" if self.read else "nothing"
         if self.told[0] == self.cause:
             return "right"
         return "partly" if self.cause in self.told else "wrong"
@@ -55,13 +57,15 @@ def rows() -> Iterator[Row]:
     """Every message, asked."""
     for message in pasted()["messages"]:
         told = tuple(advice.id for advice in advise(message["text"]))
-        yield Row(message["set"], message["source"], message["text"].splitlines()[0], message["cause"], told)
+        read = not told and read_message(Log.of(message["text"])) is not None
+        yield Row(message["set"], message["source"], message["text"].splitlines()[0], message["cause"], told, read)
 
 
 def table(asked: list[Row]) -> Iterator[str]:
     """The rows of the page, a set each, with what was right when it was asked for the first time."""
-    yield "| set | gathered | messages | right at first | partly at first | right now | partly | wrong | nothing |"
-    yield "|---|---|---|---|---|---|---|---|---|"
+    heads = ("set", "gathered", "messages", "right at first", "partly at first", "right now", *GRADES[1:])
+    yield f"| {' | '.join(heads)} |"
+    yield "|---|---|---|---|---|---|---|---|---|---|"
     for name, facts in pasted()["sets"].items():
         grades = Counter(row.grade for row in asked if row.set == name)
         size = sum(grades.values())
@@ -75,11 +79,17 @@ PAGE = """# What `onnxfix explain` knows
 {rows}
 
 `benchmarks/pasted.yaml` has the messages, each with the address of its thread; `python -m benchmarks.explain` asks
-them.  They are all different: what is pasted most, such as a plan of another release, counts once or twice.  Only
-*right at first* is a figure for messages that nobody has worked on.  The third set and those behind it say most, for
+them. They are all different: what is pasted most, such as a plan of another release, counts once or twice. Only
+*right at first* is a figure for messages that nobody has worked on. The third set and those behind it say most, for
 they were looked for by program and not by symptom: of what is rare, about a third was told at once, and one was told
-wrongly.  Who wrote the explanations had gathered the messages too, and seen the second set.  *Right now* says that what
-was learnt is not lost.
+wrongly. The sixth set asks for programs of which nothing had been written: 10 of 75 were told, 16 in general words,
+49 not at all. Then the errors of CUDA were taken from its headers, the names of TensorRT's API from the fact base,
+and what the sixth set had not been told got entries by family; the seventh set was gathered after that: 9 of 18 were
+told (4 by the state before it), 3 in general words, 2 structurally (one named the wrong program), 4 not at all, none
+wrongly. Four of the 9 are one error of CUDA. *Structural* answers name the program, its phase, the operators and what
+finds out more, and no cause. Who wrote the explanations had gathered the messages too, had seen the sixth set's while
+copying them, and graded both by what the search showed of the threads. *Right now* says that what was learnt is not
+lost.
 """
 
 

@@ -10,7 +10,7 @@ from typing import Any, TextIO
 
 from onnxfix.errors import OnnxfixError
 from onnxfix.rewrite.rule import Rule
-from onnxfix.targets import Advice, Log, Target, advice_ids, advice_named, advise, resolve
+from onnxfix.targets import Advice, Log, Reading, Target, advice_ids, advice_named, advise, read_message, resolve
 
 MOST = 64 << 20
 """Characters of a log that are read; the rest is left out, and said to be."""
@@ -18,17 +18,21 @@ MOST = 64 << 20
 
 @dataclass(frozen=True)
 class ExplainReport:
-    """What a question was about: `rule` when it named one, else `advice`, the causes found in the text."""
+    """What a question was about: `rule` when it named one, else `advice`, the causes found in the text.
+
+    Where no cause of an error is known, `reading` tells what the message itself says.
+    """
 
     asked: str
     advice: tuple[Advice, ...] = ()
     rule: Rule | None = None
     lines: int = 0
     notes: tuple[str, ...] = ()
+    reading: Reading | None = None
 
     @property
     def exit_code(self) -> int:
-        """0 when something is known, else 1."""
+        """0 when a cause is known, else 1."""
         return int(not self.advice and self.rule is None)
 
     def to_json(self) -> dict[str, Any]:
@@ -37,6 +41,7 @@ class ExplainReport:
             "asked": self.asked,
             "rule": self.rule.code if self.rule else "",
             "advice": [asdict(item) for item in self.advice],
+            "reading": asdict(self.reading) if self.reading else None,
             "lines": self.lines,
             "notes": list(self.notes),
             "exit_code": self.exit_code,
@@ -61,7 +66,7 @@ def explain(words: str, *, target: str | None = None, piped: TextIO | None = Non
     if _is_file(words):
         return _of_log(words, _read(Path(words)), goal)
     report = _of_log(words, Log.of(words), goal)
-    if report.exit_code and len(words.split()) == 1:
+    if report.exit_code and not report.reading and len(words.split()) == 1:
         raise _unknown(words.strip())
     return report
 
@@ -71,19 +76,26 @@ def _of_log(asked: str, log: Log, target: Target | None) -> ExplainReport:
     if log.dropped:
         notes.append(f"{log.dropped:,} of {log.lines:,} lines were not looked at: they say nothing of trouble")
     found = tuple(map(_with_rules, advise(log, target)))
-    return ExplainReport(asked, found, lines=log.lines, notes=tuple(notes))
+    reading = read_message(log) if all(advice.harmless for advice in found) else None
+    if reading:
+        reading = replace(reading, rules=_rules_for(reading.operators))
+    return ExplainReport(asked, found, lines=log.lines, notes=tuple(notes), reading=reading)
 
 
 def _with_rules(advice: Advice) -> Advice:
     """With the rules for the operators that the message names, the most special first, before the message's own."""
     if not advice.operators or advice.harmless:
         return advice
+    return replace(advice, rules=tuple(dict.fromkeys((*_rules_for(advice.operators), *advice.rules))))
+
+
+def _rules_for(named: tuple[str, ...]) -> tuple[str, ...]:
+    """The codes of the rules for some operators, the most special first."""
     from onnxfix.fixpoint.catalogue import load_rules
 
     operators = {rule.code: {*rule.parameters.get("operators", ())} for rule in load_rules() if not rule.step}
-    named = [code for code in operators if operators[code] & {*advice.operators}]
-    named.sort(key=lambda code: (len(operators[code]), code))
-    return replace(advice, rules=tuple(dict.fromkeys((*named, *advice.rules))))
+    codes = [code for code in operators if operators[code] & {*named}]
+    return tuple(sorted(codes, key=lambda code: (len(operators[code]), code)))
 
 
 def _rule(word: str) -> Rule | None:

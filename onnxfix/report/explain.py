@@ -11,9 +11,10 @@ from onnxfix.report.text import Line, counted, sentence, visible
 if TYPE_CHECKING:
     from onnxfix.api.explain import ExplainReport
     from onnxfix.rewrite.rule import Rule
-    from onnxfix.targets import Advice
+    from onnxfix.targets import Advice, Reading
 
 _FRAGMENT = 120
+_RULES = 8
 
 
 def explain_lines(report: ExplainReport) -> Iterator[Line]:
@@ -27,7 +28,9 @@ def explain_lines(report: ExplainReport) -> Iterator[Line]:
     for advice in report.advice:
         yield from _advice(advice, report.lines, follows)
     yield from (("note: ", sentence(note)) for note in report.notes)
-    if not report.advice:
+    if report.reading:
+        yield from _reading(report.reading, report.lines)
+    elif not report.advice:
         yield (("Nothing known is said there.", "yellow"), " `onnxfix check MODEL` looks at the model itself.")
 
 
@@ -58,6 +61,25 @@ def _advice(advice: Advice, lines: int, follows: bool) -> Iterator[Line]:
     if advice.command:
         yield _field("command", advice.command)
     yield _field("source", advice.source)
+
+
+def _reading(reading: Reading, lines: int) -> Iterator[Line]:
+    """What a message tells by itself, so that nobody takes it for a cause."""
+    where = f"   line {reading.line}" if lines > 1 else ""
+    yield (("No cause is known for this message.", "yellow"), f" What can be read from it{where}:")
+    yield _field("message", sentence(reading.fragment, _FRAGMENT))
+    yield _field(
+        "said by", f"{reading.program}, while {reading.phase}" if reading.phase != "working" else reading.program
+    )
+    for number, said in enumerate(reading.known):
+        yield _field("" if number else "names", said)
+    if reading.targets:
+        yield _field("release", ", ".join(reading.targets))
+    if reading.rules:
+        yield _field(
+            "rules", f"{', '.join(reading.rules[:_RULES])}: for the operators named, which may not be the cause"
+        )
+    yield _field("command", f"{reading.command}   (finds out more)")
 
 
 def _field(name: str, text: str) -> Line:

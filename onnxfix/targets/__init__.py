@@ -10,6 +10,7 @@ from onnxfix.targets.logs import Log
 from onnxfix.targets.messages import explain_message
 from onnxfix.targets.names import resolve, target_names
 from onnxfix.targets.operators import refuses_operator, supports, unknown_operator
+from onnxfix.targets.reading import Reading, read_message
 from onnxfix.targets.records import Explanation, Limit, Release, Support, Target, release
 from onnxfix.targets.shapes import MOST_AXES, judged_by_shapes, size_inputs, size_operators
 
@@ -19,6 +20,7 @@ __all__ = [
     "Limit",
     "Log",
     "MOST_AXES",
+    "Reading",
     "Release",
     "Support",
     "Target",
@@ -34,6 +36,7 @@ __all__ = [
     "limits",
     "local_target",
     "operator_source",
+    "read_message",
     "refuses_operator",
     "release",
     "resolve",

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
+from onnxfix.targets.entries import advice_entries
 from onnxfix.targets.logs import Log
 from onnxfix.targets.messages import explain_message, explanation, message_pattern
 from onnxfix.targets.named import said_of
@@ -47,11 +48,11 @@ class Advice:
 def advise(said: str | Log, target: Target | None = None) -> list[Advice]:
     """Every known cause for what a text says: causes first, then what follows from them, then what is harmless.
 
-    Among themselves they stand as the text has them.  A message of which an entry of advice.yaml says more is not told
+    Among themselves they stand as the text has them.  A message of which an entry of data/advice says more is not told
     twice, and what tells least (`last`) only when nothing else is known.  An unknown text gives an empty list.
     """
     log = said if isinstance(said, Log) else Log.of(said)
-    matches = [(entry, match) for entry in _entries() if (match := _pattern(entry["match"]).search(log.text))]
+    matches = [(entry, match) for entry in advice_entries() if (match := _pattern(entry["match"]).search(log.text))]
     covered = {name for entry, _ in matches for name in entry.get("covers", ())}
     found = [_of_entry(entry, match, log, target) for entry, match in matches if entry["id"] not in covered]
     found += [_of_message(item, log, target) for item in explain_message(log.text, target) if item.id not in covered]
@@ -62,12 +63,12 @@ def advise(said: str | Log, target: Target | None = None) -> list[Advice]:
 
 def advice_ids() -> tuple[str, ...]:
     """The names of all causes."""
-    return (*(entry["id"] for entry in _entries()), *(entry["id"] for entry in table("parser_errors")["errors"]))
+    return (*(entry["id"] for entry in advice_entries()), *(entry["id"] for entry in table("parser_errors")["errors"]))
 
 
 def advice_named(name: str) -> Advice | None:
     """What is known of a cause by its name ("no-outputs"), without a text; None for an unknown name."""
-    for entry in _entries():
+    for entry in advice_entries():
         if entry["id"] == name:
             return _advice(entry, fragment="", line=0, count=0)
     for entry in table("parser_errors")["errors"]:
@@ -83,12 +84,11 @@ def _last(identifier: str) -> int:
 @cache
 def _ranks() -> Mapping[str, int]:
     """The entries that are told only when nothing else is."""
-    return {entry["id"]: entry["last"] for entry in (*_entries(), *table("parser_errors")["errors"]) if "last" in entry}
-
-
-def _entries() -> list[dict[str, Any]]:
-    entries: list[dict[str, Any]] = table("advice")["entries"]
-    return entries
+    return {
+        entry["id"]: entry["last"]
+        for entry in (*advice_entries(), *table("parser_errors")["errors"])
+        if "last" in entry
+    }
 
 
 def _of_entry(entry: Mapping[str, Any], match: re.Match[str], log: Log, target: Target | None) -> Advice:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from onnxfix.targets.cuda import cuda_error
 from onnxfix.targets.limits import onnx_schema
 from onnxfix.targets.names import make_target
 from onnxfix.targets.records import release, release_table
@@ -13,13 +14,43 @@ _TAKEN = ("yes", "code")
 
 
 def said_of(names: Mapping[str, str | None]) -> Iterator[str]:
-    """Sentences about the groups of a pattern: `op` for TensorRT, `onnx_op` (with `opset`) for ONNX, `sm` a GPU."""
+    """Sentences about the groups of a pattern.
+
+    `op` is an operator for TensorRT, `onnx_op` (with `opset`) for ONNX, `sm` a GPU, `cuda` an error of CUDA, `api` a
+    name of TensorRT's API (with `api_class`).
+    """
     if operator := names.get("op"):
         yield _importers(operator)
     if operator := names.get("onnx_op"):
         yield from _opsets(operator, names.get("opset"))
     if capability := names.get("sm"):
         yield from _releases(capability)
+    if (said := names.get("cuda")) and (error := cuda_error(said)):
+        yield error.sentence
+    if member := names.get("api"):
+        yield from _presence(member, names.get("api_class"))
+
+
+def _presence(member: str, owner: str | None) -> Iterator[str]:
+    """Which releases have a name of the API, where a source tells, one class after the other."""
+    facts = table("releases")["python_api"]
+    spans = {entry["api"]: entry for entry in (*facts["older"], *facts["presence"])}
+    for api, entry in spans.items():
+        if api.rpartition(".")[2] != member or (owner and "." in api and not api.startswith(f"{owner}.")):
+            continue
+        told = (_lasted(title, entry.get(track)) for track, title in (("trt", "TensorRT"), ("rtx", "TensorRT-RTX")))
+        found = ", ".join(filter(None, (*told, _lasted("TensorRT", entry))))
+        yield f"{api} is in {found or 'no release that is known'}"
+
+
+def _lasted(title: str, span: Mapping[str, str] | None) -> str:
+    """`TensorRT 8.6 up to 10.0, not in it`; "" without a span.  8.6 is the first release whose wheels were read."""
+    if not span or not {"since", "until"} & {*span}:
+        return ""
+    since, until = span.get("since"), span.get("until")
+    begin = "" if since in (None, "8.6") else f" {since}"
+    end = f" before {until}" if until else " and later" if begin else ""
+    return f"{title}{begin}{end}"
 
 
 def _importers(operator: str) -> str:

@@ -9,11 +9,22 @@ from importlib.resources import files
 from typing import Any, Literal
 
 Track = Literal["trt", "rtx"]
-TableName = Literal["advice", "devices", "operators", "parser_errors", "releases", "repairs"]
+AdviceName = Literal[
+    "advice/model",
+    "advice/build",
+    "advice/runtime",
+    "advice/plugins",
+    "advice/onnxruntime",
+    "advice/cuda",
+    "advice/export",
+    "advice/python",
+    "advice/programs",
+]
+FactName = Literal["cuda_errors", "devices", "operators", "parser_errors", "programs", "releases", "repairs"]
 
 
 @cache
-def table(name: TableName) -> Mapping[str, Any]:
+def table(name: FactName | AdviceName) -> Mapping[str, Any]:
     """One file of the fact base. The result is shared: do not change it."""
     return Blocks(files("onnxfix.targets.data").joinpath(f"{name}.yaml").read_text(encoding="utf-8"))
 

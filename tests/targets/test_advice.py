@@ -11,10 +11,11 @@ import benchmarks.explain
 from onnxfix.cli.app import COMMANDS
 from onnxfix.fixpoint.catalogue import load_rules
 from onnxfix.targets import advice_ids, advice_named, advise, resolve
+from onnxfix.targets.entries import advice_entries
 from onnxfix.targets.tables import table
 
 ERRORS: list[dict[str, Any]] = table("parser_errors")["errors"]
-ENTRIES: list[dict[str, Any]] = table("advice")["entries"]
+ENTRIES = advice_entries()
 REPAIRS: dict[str, dict[str, Any]] = table("repairs")["repairs"]
 CODES = {rule.code for rule in load_rules()}
 
@@ -97,6 +98,15 @@ SAID = [
     ("Segmentation fault (core dumped)", "crash"),
     ("ERROR: builtin_op_importers.cpp:2179 In function importPad:", "importer-refused"),
     ("[ShapeInferenceError] x", "shape-inference"),
+    ("CUDA error 46: all CUDA-capable devices are busy or unavailable", "cuda-busy"),
+    ("cudaGraphLaunch: operation not permitted when stream is capturing", "cuda-capture"),
+    ("CUDA error 43", "cuda-error"),
+    ("cudaErrorECCUncorrectable", "cuda-hardware"),
+    ("CUDA error: too many resources requested for launch", "cuda-launch"),
+    ("cuModuleGetFunction failed: named symbol not found", "cuda-module"),
+    ("CUDA_ERROR_LAUNCH_TIMEOUT", "cuda-timeout"),
+    ("Cuda failure: 999", "cuda-unknown"),
+    ("CUDA Runtime Error: operation not supported", "cuda-unsupported"),
 ]  # fmt: skip
 
 

@@ -15,7 +15,7 @@ import yaml
 from onnxfix.fixpoint.catalogue import load_rules
 from onnxfix.targets import Target, limits, release, resolve
 from onnxfix.targets.records import release_table
-from onnxfix.targets.tables import Blocks, TableName, cite, holds, table, version_key
+from onnxfix.targets.tables import AdviceName, Blocks, FactName, cite, holds, table, version_key
 
 RELEASES = [f"{track}{key}" for track in ("trt", "rtx") for key in release_table(track)]
 UNSOURCED = {"track", "key", "sources"}
@@ -29,8 +29,8 @@ def test_every_fact_of_a_release_has_a_source(name: str) -> None:
     assert all(facts.sources.values())
 
 
-@pytest.mark.parametrize("name", get_args(TableName))
-def test_a_table_read_by_its_blocks_is_the_whole_file(name: TableName) -> None:
+@pytest.mark.parametrize("name", (*get_args(FactName), *get_args(AdviceName)))
+def test_a_table_read_by_its_blocks_is_the_whole_file(name: FactName | AdviceName) -> None:
     whole = yaml.safe_load(files("onnxfix.targets.data").joinpath(f"{name}.yaml").read_bytes())
     assert table(name) == whole
     assert [*table(name)] == [*whole]
