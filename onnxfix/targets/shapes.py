@@ -147,7 +147,7 @@ def _no_kernel(fact: Mapping[str, Any], node: Node) -> str | None:
         return None
     if _taken_apart(node, query, keys):
         return ""
-    if any(_fits(kernel, node.dtypes[0], query) for kernel in fact["kernels"]):
+    if any(_fits(kernel, node.dtypes[0], query, keys) for kernel in fact["kernels"]):
         return ""
     return f"no kernel for {node.dtypes[0]} with {_told(query)}; the node may be built with TRT_decomposable = 1"
 
@@ -159,12 +159,13 @@ def _taken_apart(node: Node, query: Shape, keys: Shape) -> bool:
     return plain and len(_shape(node, 0) or ()) == 3 and query[2] != 1 and query[1] == keys[1]
 
 
-def _fits(kernel: Mapping[str, Any], dtype: str, query: Shape) -> bool:
+def _fits(kernel: Mapping[str, Any], dtype: str, query: Shape, keys: Shape) -> bool:
     batch, heads, rows, size = query
     head = kernel["head"]
     fits = size is None or (head["min"] <= size <= head["max"] and size % head.get("multiple_of", 1) == 0)
     enough = batch is None or heads is None or batch * heads >= kernel["heads"]
-    return fits and enough and dtype in kernel["dtypes"] and (rows == 1) == (kernel["rows"] == "one")
+    same_rows = (rows == 1) == (kernel["rows"] == "one") and kernel.get("key_rows", keys[2]) == keys[2]
+    return fits and enough and same_rows and dtype in kernel["dtypes"]
 
 
 def _told(query: Shape) -> str:
