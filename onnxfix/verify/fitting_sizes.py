@@ -42,11 +42,11 @@ def fitting_sizes(model: Model, specs: Sequence[InputSpec], profile: Sequence[In
 
 
 def _alike(dims: Sequence[int | str], axis: int, shapes: Sequence[Sequence[int | str]]) -> list[int]:
-    """The sizes above 1 that shapes of the same rank have at an axis, by how many other sizes they share and how many
-    have it."""
+    """The sizes above 1 that shapes of the same rank have at an axis, by how many other sizes they share, how many
+    have it, and the last first: what must be alike, as keys and values, mostly comes after the rest."""
     shared: dict[int, int] = {}
     found: Counter[int] = Counter()
-    for other in shapes:
+    for other in reversed(shapes):
         if len(other) == len(dims) and _counts(size := other[axis]):
             found[size] += 1
             shared[size] = max(shared.get(size, 0), sum(map(operator.eq, dims, other)))
