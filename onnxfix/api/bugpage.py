@@ -122,7 +122,7 @@ def _sections(found: BugReport, beside: bool) -> Iterator[str]:
         yield f"It says: {_one_line(found.reduced_failure)}." + _table(found.reduced_figures)
         yield _fenced(_model_text(found.reduced))
     summary = found.check.summary
-    facts = f"opset {summary.opset}, IR version {summary.ir_version}, {summary.nodes} nodes"
+    facts = f"opset {summary.opset}, IR version {summary.ir_version}, {summary.nodes} node{'s' * (summary.nodes != 1)}"
     findings = [f"- {d.code} {d.rule}: {d.message} ({d.op_type} {d.node})" for d in found.check.diagnostics]
     yield f"## What onnxfix finds in the whole model\n\n{facts}\n\n" + "\n".join(findings or ["nothing"])
     machine = [f"{item.topic}: {item.message}" for item in found.doctor.findings if item.topic not in _PRIVATE]
