@@ -13,12 +13,12 @@ from typing import Any
 
 import onnx
 
-from onnxfix.api.commands import MODEL, commands
+from onnxfix.api.commands import MODEL, TEXT_BYTES, commands
 from onnxfix.api.doctor import DoctorReport
+from onnxfix.api.failing import CHECKS
 from onnxfix.isolate.origin import Origin
 from onnxfix.records import CheckReport
 
-_TEXT_BYTES = 1 << 15
 _NODES = 20
 
 
@@ -134,7 +134,7 @@ _PRIVATE = ("disk", "temporary files")
 
 def _asked(found: BugReport) -> str:
     """The check: its name, or the command as it is told in the report."""
-    return found.asked if found.asked in ("build", "parse", "numeric", "nan") else commands(found.asked)[0][-1]
+    return found.asked if found.asked in CHECKS else commands(found.asked)[0][-1]
 
 
 def _public(found: BugReport) -> dict[str, Any]:
@@ -207,13 +207,13 @@ def _typed(found: BugReport, beside: bool) -> str:
 
 
 def _written(name: str, content: bytes) -> str:
-    if len(content) > _TEXT_BYTES:
+    if len(content) > TEXT_BYTES:
         return f"$ # {name} is too large for this page: `onnxfix report -o r.zip` has it"
     return f"$ base64 -d > {name} <<END\n{base64.encodebytes(content).decode()}END"
 
 
 def _model_text(proto: onnx.ModelProto) -> str:
-    if proto.ByteSize() > _TEXT_BYTES:
+    if proto.ByteSize() > TEXT_BYTES:
         return "(too large to print)"
     plain = onnx.ModelProto()
     plain.CopyFrom(proto)

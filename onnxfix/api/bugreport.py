@@ -13,7 +13,7 @@ from onnxfix.api.check import check as diagnosed
 from onnxfix.api.destination import destination_of
 from onnxfix.api.doctor import doctor
 from onnxfix.api.failing import Failing
-from onnxfix.api.reproduction import Reproduction, reproduction
+from onnxfix.api.reproduction import NOTHING_REDUCED, Reproduction, reproduction
 from onnxfix.engine.backend import choose
 from onnxfix.engine.parse import parse
 from onnxfix.errors import Irreducible, OnnxfixError
@@ -54,21 +54,18 @@ def bug_report(
     asks = check in ("build", "parse")
     found = BugReport(str(path), str(goal), machine, checked, asked=check)
     if asks and not engine.installed():
-        found = replace(found, notes=(f"{_NONE}: no TensorRT is installed",))
+        found = replace(found, notes=(f"{NOTHING_REDUCED}: no TensorRT is installed",))
     else:
         found = replace(found, library=choose(None).title if asks else "")
         try:
             shown = reproduction(path, failing, inputs, weights=weights, progress=lambda now: progress(now[0]))
         except Irreducible as error:
             error.where = path.name if error.where == str(path) else error.where
-            found = replace(found, notes=(f"{_NONE}: {error}",))
+            found = replace(found, notes=(f"{NOTHING_REDUCED}: {error}",))
         else:
             found = _with(found, shown, _messages(path, failing, progress) if asks else ())
     write_whole(goal, archive(found) if goal.suffix == ".zip" else markdown(found).encode())
     return found
-
-
-_NONE = "there is no reduced model"
 
 
 def _with(found: BugReport, shown: Reproduction, errors: tuple[dict[str, Any], ...]) -> BugReport:

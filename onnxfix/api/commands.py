@@ -13,7 +13,7 @@ MODEL, INPUTS = "small.onnx", "small.inputs.npz"
 """What the reduced model, and what it is fed, are called in a report."""
 
 TEXT_BYTES = 1 << 15
-"""Larger files of a command do not come along."""
+"""Larger files of a command do not come along, nor are they written out on a page."""
 
 Typed = tuple[tuple[str, ...], dict[str, bytes], str]
 """What to type, the files beside the model that it needs, and a note on them and those left out."""

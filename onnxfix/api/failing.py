@@ -22,6 +22,9 @@ from onnxfix.verify.values import recorded_inputs
 _FACTORS = {"build": ENGINE, "parse": ENGINE, "numeric": ENGINE, "nan": NUMERIC}
 _FED = ("numeric", "nan")
 
+CHECKS = tuple(_FACTORS)
+"""The checks that have a name; any other is a command line."""
+
 
 @dataclass(frozen=True, slots=True)
 class Failing:

@@ -82,11 +82,12 @@ def reproduction(
 
 _KEPT = "the weights that the failure needs are in it"
 _NAMES = "the names of nodes and values are those of your model; doc strings and metadata are left out"
+NOTHING_REDUCED = "there is no reduced model"
 _UNTOLD = (
-    "there is no reduced model: with random numbers for weights and inputs the failure is gone; "
+    f"{NOTHING_REDUCED}: with random numbers for weights and inputs the failure is gone; "
     "pass --weights to put those that it needs into the report"
 )
-_UNSTEADY = "there is no reduced model: it does not fail each time; for a failure that comes and goes take --repeat 5"
+_UNSTEADY = f"{NOTHING_REDUCED}: it does not fail each time; for a failure that comes and goes take --repeat 5"
 
 
 def _feeds(model: Model, given: Path | None, weights: bool) -> Iterator[tuple[Path | None, str]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
 
 import onnx
@@ -30,14 +30,7 @@ def called(node: onnx.NodeProto) -> Key:
 
 def reached(wanted: Iterable[Key], functions: Functions) -> set[Key]:
     """These functions, and all that they call."""
-    found: set[Key] = set()
-    waiting = [key for key in wanted if key in functions]
-    while waiting:
-        key = waiting.pop()
-        if key not in found:
-            found.add(key)
-            waiting += [inner for inner in _calls(functions[key].node) if inner in functions]
-    return found
+    return _closure(wanted, functions, lambda key: _calls(functions[key].node))
 
 
 def callers_of(wanted: Iterable[Key], functions: Functions) -> set[Key]:
@@ -46,13 +39,18 @@ def callers_of(wanted: Iterable[Key], functions: Functions) -> set[Key]:
     for key, function in functions.items():
         for inner in set(_calls(function.node)):
             callers.setdefault(inner, []).append(key)
+    return _closure(wanted, functions, lambda key: callers.get(key, ()))
+
+
+def _closure(wanted: Iterable[Key], functions: Functions, beyond: Callable[[Key], Iterable[Key]]) -> set[Key]:
+    """These functions, and all that `beyond` leads to from one to the next."""
     found: set[Key] = set()
     waiting = [key for key in wanted if key in functions]
     while waiting:
         key = waiting.pop()
         if key not in found:
             found.add(key)
-            waiting += callers.get(key, ())
+            waiting += [other for other in beyond(key) if other in functions]
     return found
 
 

@@ -29,6 +29,14 @@ def test_values_come_from_the_file(verify: Verify, npz: Path) -> None:
     assert check.reason == "equal to the original in ONNX Runtime (max |diff| 0)"
 
 
+def refused(verify: Verify, text: str, npz: Path, arrays: dict[str, object], message: str) -> None:
+    """These recorded inputs of a model are refused in these words."""
+    np.savez(npz, **arrays)  # type: ignore[arg-type]
+    with pytest.raises(OnnxfixError) as caught:
+        verify(text, text, inputs=npz)
+    assert str(caught.value) == f"{npz}: {message}"
+
+
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
@@ -43,10 +51,7 @@ def test_values_come_from_the_file(verify: Verify, npz: Path) -> None:
     ],
 )
 def test_misfits_are_named(verify: Verify, npz: Path, arrays: dict[str, object], message: str) -> None:
-    np.savez(npz, **arrays)  # type: ignore[arg-type]
-    with pytest.raises(OnnxfixError) as caught:
-        verify(RELU, RELU, inputs=npz)
-    assert str(caught.value) == f"{npz}: {message}"
+    refused(verify, RELU, npz, arrays, message)
 
 
 def test_file_that_is_no_npz(verify: Verify, npz: Path) -> None:
@@ -83,10 +88,7 @@ SEQUENCE = "g (seq(float[2]) s) => (float[m] y) { y = ConcatFromSequence <axis =
     ],
 )
 def test_sequences_that_do_not_fit(verify: Verify, npz: Path, arrays: dict[str, object], message: str) -> None:
-    np.savez(npz, **arrays)  # type: ignore[arg-type]
-    with pytest.raises(OnnxfixError) as caught:
-        verify(SEQUENCE, SEQUENCE, inputs=npz)
-    assert str(caught.value) == f"{npz}: {message}"
+    refused(verify, SEQUENCE, npz, arrays, message)
 
 
 def test_a_model_without_inputs(verify: Verify, npz: Path) -> None:
